@@ -1,0 +1,74 @@
+# `make` lists what there is. Set-up is part of each target that needs it: see scripts/setup.
+.DEFAULT_GOAL := help
+.PHONY: help setup protos run test check format lint bench demo lock clean
+
+VENV := .venv/bin
+# More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
+ARGS ?=
+# Test processes side by side; each starts a PostgreSQL of its own. A test file stays in one process.
+JOBS ?= 2
+# Another interpreter than the first python3 that is new enough: make run PYTHON=python3.12
+export PYTHON
+
+help: ## list the targets
+	@printf 'usage: make TARGET [ARGS="..."]\n\n'
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: ## prepare everything for development: .venv, packages, stubs
+	@scripts/setup dev
+
+protos: ## generate the Python stubs from protos/
+	@rm -f .venv/.setup/stubs
+	@scripts/setup run
+
+run: ## set up what is missing and serve on 127.0.0.1:50051
+	@scripts/setup run
+	@exec $(VENV)/ledger-service serve $(ARGS)
+
+demo: ## run the marketplace demo against a service that is running
+	@scripts/setup run
+	@exec $(VENV)/ledger-service demo $(ARGS)
+
+test: ## set up what is missing and run the whole suite
+	@scripts/setup dev
+	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+lint: ## format, lint, types, layers, proto lint, lock files
+	@scripts/setup dev
+	$(VENV)/ruff format --check .
+	$(VENV)/ruff check .
+	$(VENV)/python -m mypy
+	$(VENV)/lint-imports --cache-dir .cache/import-linter
+	$(VENV)/buf lint protos
+	$(VENV)/buf format --diff --exit-code protos --exclude-path protos/google
+	@! grep -nE '://|^ *--(extra-)?(index|find)' requirements*.lock || { echo 'lock files carry no registry addresses' >&2; exit 1; }
+
+check: lint ## what CI runs: lint, then test
+	@$(MAKE) --no-print-directory test
+
+format: ## format Python and protos, apply safe lint fixes
+	@scripts/setup dev
+	$(VENV)/ruff check --fix-only --quiet .
+	$(VENV)/ruff format .
+	$(VENV)/buf format --write protos --exclude-path protos/google
+
+bench: ## measure the service beside the raw COPY rate of the same rows
+	@scripts/setup dev
+	@exec $(VENV)/python -m bench $(ARGS)
+
+# requirements.lock        the service with a database of the operator's (the container image)
+# requirements-local.lock  and the embedded PostgreSQL and the stub generator (make run)
+# requirements-dev.lock    and the tools of make check
+# Each is complete by itself, so that one pip call installs it; the versions agree because uv keeps those that the
+# output file already has and the first file constrains the others.
+LOCK = $(VENV)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--custom-compile-command 'make lock' $(ARGS) pyproject.toml
+lock: ## resolve the lock files anew (make lock ARGS=--upgrade for newer versions)
+	@scripts/setup dev
+	$(LOCK) -o requirements.lock
+	$(LOCK) -c requirements.lock --extra embedded --group build -o requirements-local.lock
+	$(LOCK) -c requirements-local.lock --extra embedded --group dev -o requirements-dev.lock
+
+clean: ## remove all that was generated, except data/
+	rm -rf .venv .cache .hypothesis build clients/python/ledger ./*.egg-info clients/python/*.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

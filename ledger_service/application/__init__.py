@@ -1,0 +1,1 @@
+"""Use cases: what the service does, whoever asks through whatever adapter."""

@@ -1,0 +1,46 @@
+"""Entities by their public id. What is remembered of one never changes: its number and key."""
+
+from __future__ import annotations
+
+from ledger_service.application.ports import ReadStore, StorageError
+from ledger_service.domain.account import Entity
+from ledger_service.domain.errors import LedgerError, Reason
+
+_CAPACITY = 100_000
+
+
+class Directory:
+    """Finds entities; the posting path asks the database for each only once."""
+
+    def __init__(self, reads: ReadStore) -> None:
+        self._reads = reads
+        self._known: dict[str, Entity] = {}
+
+    async def find(self, entity_id: str) -> Entity:
+        """The entity, as of some time: only number, id and key are to be relied on.
+
+        Raises LedgerError ENTITY_NOT_FOUND.
+        """
+        entity = self._known.get(entity_id)
+        if entity is None:
+            entity = await self.fresh(entity_id)
+            if len(self._known) >= _CAPACITY:
+                self._known.clear()
+            self._known[entity_id] = entity
+        return entity
+
+    async def fresh(self, entity_id: str) -> Entity:
+        """The entity as it is now. Raises LedgerError ENTITY_NOT_FOUND."""
+        entity = await self._reads.entity(entity_id)
+        if entity is None:
+            raise LedgerError(
+                Reason.ENTITY_NOT_FOUND,
+                f"entity {entity_id} does not exist; create it first",
+                {"entity_id": entity_id},
+            )
+        return entity
+
+
+def unavailable(error: StorageError) -> LedgerError:
+    """A read that the database did not answer."""
+    return LedgerError(Reason.DATABASE_UNAVAILABLE, f"the database does not answer; try again ({error})")

@@ -1,0 +1,325 @@
+"""What the use cases need from the outside; storage implements it, simulations imitate it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol
+
+from ledger_service.domain.account import Account, Entity, EntityState
+from ledger_service.domain.commands import Unit
+from ledger_service.domain.decide import Book
+from ledger_service.domain.snapshots import entity_snapshot
+from ledger_service.domain.totals import Totals
+from ledger_service.domain.transaction import BalanceAfter, Transaction
+
+
+class Clock(Protocol):
+    """Every reading of the database's clock goes through here, so that tests and simulations can shift it."""
+
+    def adjust(self, database_now: datetime) -> datetime:
+        """The time to take for the database's present one."""
+        ...
+
+
+class DatabaseClock:
+    """The database's own time: one clock for all processes."""
+
+    def adjust(self, database_now: datetime) -> datetime:
+        """As it is."""
+        return database_now
+
+
+class StorageError(Exception):
+    """The database did not do what was asked."""
+
+
+class Conflict(StorageError):
+    """Another database transaction was in the way; nothing was written. Try again."""
+
+
+class Rejected(StorageError):
+    """The database refused the content; nothing was written. Trying again would be refused again."""
+
+
+class Unavailable(StorageError):
+    """No connection, or it broke before COMMIT was sent; nothing was written."""
+
+
+class CommitUnknown(StorageError):
+    """The connection broke after COMMIT was sent: it may have been carried out."""
+
+
+@dataclass(slots=True)
+class Loaded:
+    """What a database transaction has read: a book for each entity, and its own number."""
+
+    books: dict[int, Book] = field(default_factory=dict)
+    more_due: bool = False
+    """More transactions are due to expire than fit in one batch: expire these first, then load again."""
+    writer: str = ""
+    """The database transaction's number (xid8): what it commits can be told from others' work by it."""
+
+
+class WriteSession(Protocol):
+    """One connection that writes: lock, begin, load, write, commit, unlock, in this order."""
+
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+        """Take the entities' locks that are free; where none is, wait for the first. Raises Conflict, Unavailable."""
+        ...
+
+    async def begin(self) -> None:
+        """Begin a SERIALIZABLE database transaction, after the lock, so that its snapshot is not older."""
+        ...
+
+    async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
+        """Read all that the units' decisions rest on."""
+        ...
+
+    async def write(self, books: Sequence[Book]) -> None:
+        """Write the rows that the decisions added. Raises Conflict, Rejected, Unavailable."""
+        ...
+
+    async def commit(self) -> None:
+        """Raises Conflict, Rejected: nothing was written. Raises CommitUnknown."""
+        ...
+
+    async def rollback(self) -> None:
+        """End the database transaction without effect."""
+        ...
+
+    async def unlock(self) -> None:
+        """Give back all locks."""
+        ...
+
+    async def was_committed(self, loaded: Loaded) -> bool:
+        """Whether the database transaction that loaded this has been committed; call under its locks."""
+        ...
+
+    async def ping(self) -> None:
+        """Keep the session from idling out. Raises Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Drop the connection and with it whatever it holds; never raises, never waits long."""
+        ...
+
+
+class WriteStore(Protocol):
+    """Opens connections that write."""
+
+    async def open_session(self) -> WriteSession:
+        """Raises Unavailable."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears of what the committer does; telemetry implements it."""
+
+    def committed(self, events: int, seconds: float) -> None:
+        """A database transaction with so many events was committed, so long after it was begun."""
+        ...
+
+    def aborted(self) -> None:
+        """A database transaction was rolled back and is tried again."""
+        ...
+
+    def resolved(self) -> None:
+        """The outcome of a COMMIT whose answer was lost has been found out."""
+        ...
+
+    def failed(self) -> None:
+        """Requests were answered with a failure of the service."""
+        ...
+
+    def queued(self, commands: int) -> None:
+        """So many commands wait now."""
+        ...
+
+    def refused(self, reason: str) -> None:
+        """A request was refused by a rule."""
+        ...
+
+    def advanced(self, entity_no: int, sequence: int) -> None:
+        """An entity's history has grown up to this sequence, by this process."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """At which moment a balance is meant, on both axes of time; all None: now."""
+
+    effective_time: datetime | None = None
+    known_time: datetime | None = None
+    known_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFilter:
+    """Which accounts to list; None: any."""
+
+    parent_no: int | None
+    type: int | None
+    code_prefix: str | None
+    state: int | None
+    tree: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AccountPlace:
+    """Where an account stands in a list: the sort keys from the top of the tree down to it."""
+
+    path: tuple[str, ...]
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionFilter:
+    """Which transactions to list; empty or None: any."""
+
+    statuses: tuple[int, ...]
+    account_no: int | None
+    effective_from: datetime | None
+    effective_before: datetime | None
+    ascending: bool
+
+
+class BalanceRow(NamedTuple):
+    """Totals of an account, or of a subtree by its root, in a currency."""
+
+    account_no: int
+    currency: str
+    totals: Totals
+    number: int
+
+
+class BalancesAt(NamedTuple):
+    """Balances as of one sequence; `last` is the entity's present one."""
+
+    sequence: int
+    last: int
+    rows: list[BalanceRow]
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """One entry with its transaction."""
+
+    number: int
+    transaction_no: int
+    sequence: int
+    kind: int
+    side: int
+    currency: str
+    amount: int
+    totals: Totals
+    effective_time: datetime
+    recorded_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of an entity's history; `detail` is its JSON where it is not about a transaction."""
+
+    sequence: int
+    kind: int
+    recorded_time: datetime
+    actor: str
+    idempotency_key: str | None
+    transaction: Transaction | None
+    account_no: int | None
+    detail: str | None
+    fingerprint: bytes | None = None
+
+
+class ReadStore(Protocol):
+    """Reads; every answer is from one snapshot. All raise Unavailable. storage.reading documents each."""
+
+    async def entity(self, entity_id: str) -> Entity | None: ...
+
+    async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]: ...
+
+    async def account_numbers(self, entity_no: int, account_ids: Sequence[str]) -> dict[str, int]: ...
+
+    async def accounts(self, entity_no: int, account_nos: Sequence[int]) -> list[Account]: ...
+
+    async def list_accounts(
+        self, entity_no: int, wanted: AccountFilter, after: AccountPlace | None, limit: int
+    ) -> list[tuple[Account, AccountPlace]]: ...
+
+    async def balances(
+        self, entity_no: int, account_nos: Sequence[int], subtree: bool, currency: str | None, moment: Moment
+    ) -> BalancesAt: ...
+
+    async def currencies_of(self, entity_no: int, account_no: int) -> list[str]: ...
+
+    async def entries(
+        self, entity_no: int, account_no: int, currency: str, after: int | None, ascending: bool, limit: int
+    ) -> list[EntryRecord]: ...
+
+    async def transactions(self, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]: ...
+
+    async def transactions_by_reference(
+        self, entity_no: int, reference: str, after: int, limit: int
+    ) -> list[Transaction]: ...
+
+    async def list_transactions(
+        self, entity_no: int, wanted: TransactionFilter, after: int | None, limit: int
+    ) -> list[Transaction]: ...
+
+    async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]: ...
+
+    async def key_use(self, entity_no: int, key: str) -> tuple[int, int] | None: ...
+
+    async def events(self, entity_no: int, after: int, limit: int) -> list[Event]: ...
+
+    async def events_at(self, entity_no: int, sequences: Sequence[int]) -> list[Event]: ...
+
+    async def balances_after(self, entity_no: int, writes: Sequence[tuple[int, int]]) -> list[list[BalanceAfter]]: ...
+
+    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]: ...
+
+    async def entities_due(self, limit: int) -> list[int]: ...
+
+    async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
+
+    async def is_answering(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntity:
+    """An entity to create."""
+
+    entity_id: str
+    id_key: bytes
+    name: str
+    time_zone: str
+    metadata: str | None
+    actor: str
+    fingerprint: bytes
+
+    def snapshot(self, now: datetime) -> str:
+        """What its first event keeps."""
+        return entity_snapshot(
+            Entity(
+                0,
+                self.entity_id,
+                self.id_key,
+                self.name,
+                self.time_zone,
+                EntityState.ACTIVE,
+                self.metadata,
+                now,
+                now,
+                1,
+            )
+        )
+
+
+class EntityWriter(Protocol):
+    """Creates entities."""
+
+    async def create(self, entity: NewEntity) -> bool:
+        """False: one with this id exists. Raises Unavailable."""
+        ...

@@ -1,0 +1,144 @@
+"""What waits to be written: submissions by entity, in order, within limits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+
+from ledger_service.domain.commands import (
+    ApproveTransactions,
+    ClearTransaction,
+    CreateAccount,
+    CreateTransaction,
+    EditTransaction,
+    ReverseTransaction,
+    Unit,
+    VoidTransaction,
+)
+from ledger_service.domain.decide import Outcome
+from ledger_service.domain.errors import LedgerError, Reason
+
+# Changes of existing accounts or of the entity are written apart from postings: what the triggers see of
+# the account's state and limits is then the same for every posting of a database transaction.
+_SHAREABLE = (
+    CreateTransaction,
+    CreateAccount,
+    ApproveTransactions,
+    ClearTransaction,
+    EditTransaction,
+    ReverseTransaction,
+    VoidTransaction,
+)
+
+
+_PATIENCE = 2
+
+
+@dataclass(slots=True, eq=False)
+class Submission:
+    """A unit with the caller's future. `deadline` in the loop's time: when to give up waiting for the database."""
+
+    unit: Unit
+    future: asyncio.Future[list[Outcome]]
+    deadline: float
+    is_abandoned: bool = False
+    """The caller is gone. Not yet taken, it need not be written; taken, it goes on."""
+    is_shareable: bool = field(init=False)
+    size: int = field(init=False)
+    """What it counts in the queue; a unit without commands (tidying) is one as well."""
+    times_put_back: int = 0
+
+    def __post_init__(self) -> None:
+        self.size = max(1, len(self.unit.commands))
+        self.is_shareable = all(isinstance(command, _SHAREABLE) for command in self.unit.commands)
+
+
+Batch = dict[int, list[Submission]]
+"""Submissions to write in one database transaction, by entity."""
+
+
+class WriteQueue:
+    """Submissions by entity. An entity that is being written is busy: nobody else takes of it."""
+
+    def __init__(self, *, max_commands: int, batch_commands: int, batch_postings: int) -> None:
+        self._max_commands = max_commands
+        self._batch_commands = batch_commands
+        self._batch_postings = batch_postings
+        self._waiting: dict[int, deque[Submission]] = {}
+        self._busy: set[int] = set()
+        self.commands = 0
+        """How many commands wait, those being written included: what admission is held against."""
+
+    def add(self, submission: Submission) -> None:
+        """Raises LedgerError QUEUE_FULL; nothing is queued then."""
+        # A unit larger than the whole queue is let in when nothing else waits: else it never could.
+        if self.commands and self.commands + submission.size > self._max_commands:
+            raise LedgerError(
+                Reason.QUEUE_FULL,
+                "the server's queue is full; nothing was queued: send the same request again after a pause",
+            )
+        self.commands += submission.size
+        self._waiting.setdefault(submission.unit.entity_no, deque()).append(submission)
+
+    def take(self, lanes: int) -> Batch:
+        """The next batch; empty if all that waits is of busy entities. `lanes`: how many could work now."""
+        ready = [entity_no for entity_no in self._waiting if entity_no not in self._busy]
+        if lanes > 1 and len(ready) > 1 and self._waits_for_several(ready):
+            # Enough for two: leave the other lane its share instead of writing all in one go.
+            ready = ready[: (len(ready) + lanes - 1) // lanes]
+        # Who has lost the race for its lock against another process twice waits for it alone, in the
+        # server's own queue, where it can't lose again.
+        ready = [one for one in ready if self._waiting[one][0].times_put_back >= _PATIENCE][:1] or ready
+        batch: Batch = {}
+        commands, postings = self._batch_commands, self._batch_postings
+        for entity_no in ready:
+            taken: list[Submission] = []
+            queue = self._waiting[entity_no]
+            while queue:
+                first = queue[0]
+                if first.is_abandoned:
+                    self.done(queue.popleft())
+                    continue
+                full = commands < first.size or postings < first.unit.postings
+                if (full or not first.is_shareable) and (batch or taken):
+                    break
+                taken.append(queue.popleft())
+                commands -= first.size
+                postings -= first.unit.postings
+                if not first.is_shareable:
+                    commands = 0
+                    break
+            if not queue:
+                del self._waiting[entity_no]
+            if taken:
+                batch[entity_no] = taken
+                self._busy.add(entity_no)
+            if commands <= 0 or postings <= 0:
+                break
+        return batch
+
+    def put_back(self, entity_no: int, submissions: list[Submission]) -> None:
+        """They were not written after all: first in line again."""
+        self._busy.discard(entity_no)
+        queue = self._waiting.setdefault(entity_no, deque())
+        for submission in submissions:
+            submission.times_put_back += 1
+        queue.extendleft(reversed(submissions))
+
+    def release(self, entity_no: int) -> None:
+        """The entity is no longer being written."""
+        self._busy.discard(entity_no)
+
+    def done(self, submission: Submission) -> None:
+        """It has its answer, or nobody waits for one."""
+        self.commands -= submission.size
+
+    def _waits_for_several(self, ready: list[int]) -> bool:
+        threshold = self._batch_commands // 4
+        for entity_no in ready:
+            for submission in self._waiting[entity_no]:
+                threshold -= submission.size
+                if threshold <= 0:
+                    return True
+        return False

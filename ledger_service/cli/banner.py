@@ -1,0 +1,80 @@
+"""What `serve` prints once it serves."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from ledger_service import __version__
+from ledger_service.cli.admin_token import AdminToken
+
+_FIRST_METHOD = "ledger.v1.EntityService/ListEntities"
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The facts of a start."""
+
+    workers: int
+    database: str
+    admin_token: AdminToken | None
+    token_configured: bool
+
+    def print(self, address: str) -> None:
+        """Print to standard output, in colour on a terminal."""
+        console = Console(highlight=False, soft_wrap=True)
+        console.print()
+        console.print(Text(f"  ledger-service {__version__} is serving", style="bold green"))
+        console.print()
+        for name, value in self._lines(address):
+            console.print(Text.assemble(("  " + name.ljust(12), "dim"), value))
+        console.print()
+        # A supervisor or a test that reads a pipe waits for these lines.
+        sys.stdout.flush()
+
+    def _lines(self, address: str) -> list[tuple[str, str]]:
+        processes = f" ({self.workers} processes)" if self.workers > 1 else ""
+        lines = [("gRPC", address + processes), ("database", self.database)]
+        if self.admin_token and self.admin_token.is_new:
+            lines += [
+                ("token", self.admin_token.token),
+                ("", f"the administrator's; shown once, kept in {self._file}"),
+            ]
+        elif self.admin_token:
+            lines.append(("token", f"the administrator's is in {self._file}"))
+        elif self.token_configured:
+            lines.append(("token", "the administrator's is the value of LEDGER_BOOTSTRAP_TOKEN"))
+        else:
+            lines.append(("token", "make one with: ledger-service token create --help"))
+        lines += [
+            ("first call", f"grpcurl -plaintext -H {self._header} {address} {_FIRST_METHOD}"),
+            ("", f"{_program()} demo"),
+            ("health", f"{_program()} health"),
+            ("stop", "Ctrl-C (finishes what was accepted)"),
+        ]
+        return lines
+
+    @property
+    def _file(self) -> str:
+        return shlex.quote(str(self.admin_token.path)) if self.admin_token else ""
+
+    @property
+    def _header(self) -> str:
+        if self.admin_token:
+            return f'"authorization: Bearer $(cat {self._file})"'
+        return '"authorization: Bearer $LEDGER_TOKEN"'
+
+
+def _program() -> str:
+    """This program as one would type it here: by its path unless the shell finds it."""
+    path = Path(sys.argv[0])
+    if path.name != "ledger-service":
+        return f"{shlex.quote(sys.executable)} -m ledger_service"
+    if path.is_absolute() and path.is_relative_to(Path.cwd()):
+        path = path.relative_to(Path.cwd())
+    return shlex.quote(str(path))

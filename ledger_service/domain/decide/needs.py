@@ -1,0 +1,107 @@
+"""What a batch has to know of an entity before it can be decided: told from the commands alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ledger_service.domain import commands as c
+from ledger_service.domain.account import AccountState
+from ledger_service.domain.identifiers import parse_transaction_id
+
+
+@dataclass(slots=True)
+class Needs:
+    """Keys, accounts and transactions that the commands of one entity mention."""
+
+    keys: set[str] = field(default_factory=set)
+    positions: set[tuple[str, str]] = field(default_factory=set)
+    """Accounts by id with the currency whose head is wanted."""
+    account_ids: set[str] = field(default_factory=set)
+    """Accounts whose head is not wanted."""
+    whole_account_ids: set[str] = field(default_factory=set)
+    """Accounts whose heads in all currencies, and open children, are wanted."""
+    parent_ids: set[str] = field(default_factory=set)
+    """Accounts that are wanted with all their ancestors."""
+    created_ids: set[str] = field(default_factory=set)
+    """Accounts that may have been created by the same request before."""
+    codes: set[str] = field(default_factory=set)
+    transaction_nos: set[int] = field(default_factory=set)
+
+
+def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
+    """What to load for the units of one entity."""
+    needs = Needs()
+    for unit in units:
+        for command in unit.commands:
+            if command.key is not None:
+                needs.keys.add(command.key)
+            if type(command) is c.CreateTransaction:
+                for account_id, _, currency, _ in command.postings:
+                    needs.positions.add((account_id, currency))
+            else:
+                ask = _ASK.get(type(command))
+                if ask is not None:
+                    ask(needs, entity_no, command)
+    return needs
+
+
+def _edit(needs: Needs, entity_no: int, command: c.EditTransaction) -> None:
+    _transaction(needs, entity_no, command.transaction_id)
+    # Their heads are loaded with the transaction's: only it knows the currencies.
+    needs.whole_account_ids.update(command.accounts or ())
+    needs.whole_account_ids.update(filter(None, (command.debit_account_id, command.credit_account_id)))
+
+
+def _approve(needs: Needs, entity_no: int, command: c.ApproveTransactions) -> None:
+    for approval in command.approvals:
+        _transaction(needs, entity_no, approval.transaction_id)
+
+
+def _one(needs: Needs, entity_no: int, command: c.ClearTransaction | c.VoidTransaction | c.ReverseTransaction) -> None:
+    _transaction(needs, entity_no, command.transaction_id)
+
+
+def _create_account(needs: Needs, _entity_no: int, command: c.CreateAccount) -> None:
+    needs.created_ids.add(command.account_id)
+    if command.code is not None:
+        needs.codes.add(command.code)
+    if command.parent_id is not None:
+        needs.parent_ids.add(command.parent_id)
+
+
+def _update_account(needs: Needs, _entity_no: int, command: c.UpdateAccount) -> None:
+    if command.fields & {"limits", "currencies"}:
+        needs.whole_account_ids.add(command.account_id)
+    else:
+        needs.account_ids.add(command.account_id)
+    if command.code is not None:
+        needs.codes.add(command.code)
+    if command.parent_id is not None:
+        needs.parent_ids.add(command.parent_id)
+
+
+def _set_account_state(needs: Needs, _entity_no: int, command: c.SetAccountState) -> None:
+    if command.state is AccountState.CLOSED:
+        needs.whole_account_ids.add(command.account_id)
+    else:
+        needs.account_ids.add(command.account_id)
+
+
+def _transaction(needs: Needs, entity_no: int, text: str) -> None:
+    place = parse_transaction_id(text)
+    if place is not None and place[0] == entity_no:
+        needs.transaction_nos.add(place[1])
+
+
+_ASK: dict[type, Callable[[Needs, int, Any], None]] = {
+    c.EditTransaction: _edit,
+    c.ApproveTransactions: _approve,
+    c.ClearTransaction: _one,
+    c.VoidTransaction: _one,
+    c.ReverseTransaction: _one,
+    c.CreateAccount: _create_account,
+    c.UpdateAccount: _update_account,
+    c.SetAccountState: _set_account_state,
+}

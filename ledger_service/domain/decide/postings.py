@@ -1,0 +1,197 @@
+"""Turns legs into entries: checks the accounts, moves their totals, holds the limits.
+
+This is the innermost loop of every write; it makes no object that it does not need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from ledger_service.domain.account import Account, AccountState, Side
+from ledger_service.domain.decide.book import EMPTY_HEAD, Book, EntryRow, Head
+from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.money import MAX_MINOR_UNITS
+from ledger_service.domain.totals import Totals
+from ledger_service.domain.transaction import BalanceAfter, EntryKind, Posting
+
+_NARROW = 2**63
+_OPEN = AccountState.OPEN
+
+Movement = tuple[EntryKind, Posting]
+"""One entry to write: what it does, and the leg that it does it for."""
+
+
+class Draft:
+    """The entries of one event in the making: nothing of it is in the book until `keep`."""
+
+    __slots__ = ("book", "effective_time", "heads", "rows", "sequence")
+
+    def __init__(self, book: Book, sequence: int, effective_time: datetime) -> None:
+        self.book = book
+        self.sequence = sequence
+        self.effective_time = effective_time
+        self.rows: list[EntryRow] = []
+        self.heads: dict[tuple[int, str], Head] = {}
+
+    def add(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a call
+        self, kind: int, leg: int, account_no: int, side: int, currency: str, amount: int
+    ) -> None:
+        """One entry: next number, totals after it."""
+        key = (account_no, currency)
+        head = self.heads.get(key)
+        if head is None:
+            head = self.book.heads.get(key, EMPTY_HEAD)
+        dp, cp, dq, cq, number, latest = head
+        if kind == 1:  # POST
+            if side == 1:
+                dp += amount
+            else:
+                cp += amount
+        elif kind == 2:  # HOLD
+            if side == 1:
+                dq += amount
+            else:
+                cq += amount
+        elif side == 1:  # RELEASE and SETTLE end a hold; SETTLE makes it final
+            dq -= amount
+            if kind == 4:
+                dp += amount
+        else:
+            cq -= amount
+            if kind == 4:
+                cp += amount
+        number += 1
+        effective = self.effective_time
+        if latest is None or effective > latest:
+            latest = effective
+        self.heads[key] = Head(dp, cp, dq, cq, number, latest)
+        entity_no = self.book.entity.entity_no
+        sequence = self.sequence
+        if dp < _NARROW and cp < _NARROW and dq < _NARROW and cq < _NARROW and amount < _NARROW:
+            self.rows.append(
+                (entity_no, account_no, currency, number, sequence, kind, leg, side,
+                 amount, dp, cp, dq, cq, effective, latest, None)
+            )  # fmt: skip
+        else:
+            self.rows.append(
+                (entity_no, account_no, currency, number, sequence, kind, leg, side,
+                 0, 0, 0, 0, 0, effective, latest, (amount, dp, cp, dq, cq))
+            )  # fmt: skip
+
+    def check_limits(self) -> LedgerError | None:
+        """The first account, in the order of first mention, that would overflow or break a limit.
+
+        Limits hold for the state after the whole event: its legs are one, whatever their order. An event
+        that only gives back (a void) can't break a limit, see Totals.
+        """
+        accounts = self.book.accounts_by_no
+        for (account_no, currency), head in self.heads.items():
+            account = accounts[account_no]
+            if max(head[:4]) > MAX_MINOR_UNITS:
+                return LedgerError(
+                    Reason.AMOUNT_OVERFLOW,
+                    f"account {account.account_id}: a total in {currency} would exceed 38 digits; use another account",
+                    {"account_id": account.account_id, "currency": currency},
+                )
+            if account.limits:
+                error = _broken_limit(account, currency, head)
+                if error is not None:
+                    return error
+        return None
+
+    def keep(self) -> tuple[BalanceAfter, ...]:
+        """Move the heads in the book; answers the balances after. The rows go in with the event's."""
+        book, sequence = self.book, self.sequence
+        accounts = book.accounts_by_no
+        balances = []
+        for key, head in self.heads.items():
+            book.set_head(key, head)
+            account = accounts[key[0]]
+            balances.append(
+                BalanceAfter(
+                    key[0],
+                    account.account_id,
+                    account.normal_side,
+                    key[1],
+                    Totals(*head[:4]),
+                    head[4],
+                    sequence,
+                )
+            )
+        return tuple(balances)
+
+
+def check_account(account: Account | None, account_id: str, currency: str) -> LedgerError | None:
+    """Why an account does not take a posting in a currency; None: it does."""
+    if account is None:
+        return LedgerError(
+            Reason.ACCOUNT_NOT_FOUND,
+            f"account {account_id} does not exist in this entity; create it first",
+            {"account_id": account_id},
+        )
+    if account.state is not _OPEN:
+        if account.state is AccountState.CLOSED:
+            return LedgerError(
+                Reason.ACCOUNT_CLOSED,
+                f"account {account_id} is closed; use another one",
+                {"account_id": account_id},
+            )
+        return LedgerError(
+            Reason.ACCOUNT_FROZEN,
+            f"account {account_id} is frozen; unfreeze it first",
+            {"account_id": account_id},
+        )
+    if account.currencies and currency not in account.currencies:
+        return LedgerError(
+            Reason.CURRENCY_NOT_ALLOWED,
+            f"account {account_id} takes {', '.join(account.currencies)} only, not {currency}",
+            {"account_id": account_id, "currency": currency},
+        )
+    return None
+
+
+def check_postings(book: Book, postings: Iterable[Posting]) -> LedgerError | None:
+    """The first posting whose account does not take it."""
+    for posting in postings:
+        error = check_account(book.accounts_by_no.get(posting.account_no), posting.account_id, posting.currency)
+        if error is not None:
+            return error
+    return None
+
+
+def _broken_limit(account: Account, currency: str, head: Head) -> LedgerError | None:
+    normal = account.normal_side
+    totals = Totals(*head[:4])
+    for limit in account.limits:
+        if limit.currency != currency:
+            continue
+        available, reachable = totals.available(normal), totals.reachable(normal)
+        if limit.floor is not None and available < limit.floor:
+            return LedgerError(
+                Reason.INSUFFICIENT_BALANCE,
+                f"account {account.account_id}: the available balance in {currency} would fall below its floor",
+                {
+                    "account_id": account.account_id,
+                    "currency": currency,
+                    "available": str(available),
+                    "floor": str(limit.floor),
+                },
+            )
+        if limit.ceiling is not None and reachable > limit.ceiling:
+            return LedgerError(
+                Reason.CEILING_EXCEEDED,
+                f"account {account.account_id}: the balance in {currency}, pending included, would exceed its ceiling",
+                {
+                    "account_id": account.account_id,
+                    "currency": currency,
+                    "balance": str(reachable),
+                    "ceiling": str(limit.ceiling),
+                },
+            )
+    return None
+
+
+def other_side(side: int) -> int:
+    """DEBIT for CREDIT and the other way round."""
+    return Side.CREDIT if side == Side.DEBIT else Side.DEBIT

@@ -1,0 +1,37 @@
+"""Events of the history as messages."""
+
+from __future__ import annotations
+
+from ledger.v1 import transaction_service_pb2 as pb
+from ledger_service.application.answers import refusal_of
+from ledger_service.application.ports import Event
+from ledger_service.domain.account import Entity
+from ledger_service.domain.snapshots import account_from, entity_from
+from ledger_service.domain.transaction import EventKind
+from ledger_service.rpc import outgoing
+from ledger_service.rpc.errors import status_of
+from ledger_service.rpc.outgoing import Outgoing
+
+
+def event_message(out: Outgoing, entity: Entity, event: Event) -> pb.WatchTransactionsResponse:
+    """One event, about whatever it is about."""
+    message = pb.WatchTransactionsResponse(
+        sequence=event.sequence,
+        kind=event.kind,  # type: ignore[arg-type]
+        recorded_time=outgoing.timestamp(event.recorded_time),
+        actor=event.actor,
+        idempotency_key=event.idempotency_key or "",
+    )
+    if event.transaction is not None:
+        message.transaction.CopyFrom(out.transaction(entity, event.transaction))
+        return message
+    assert event.detail is not None
+    if event.kind == EventKind.WRITE_REFUSED:
+        message.refusal.CopyFrom(status_of(out.worded(refusal_of(event))))
+    elif event.account_no is not None:
+        account = account_from(event.detail, event.account_no, event.sequence)
+        message.account.CopyFrom(out.account(entity.entity_id, account))
+    else:
+        changed = entity_from(event.detail, entity.entity_no, entity.entity_id, entity.id_key, event.sequence)
+        message.entity.CopyFrom(outgoing.entity(changed))
+    return message

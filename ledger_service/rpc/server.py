@@ -1,0 +1,107 @@
+"""The gRPC server: services, health, reflection, and how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import grpc
+from google.protobuf.descriptor import ServiceDescriptor
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from ledger.v1 import (
+    account_service_pb2,
+    account_service_pb2_grpc,
+    entity_service_pb2,
+    entity_service_pb2_grpc,
+    transaction_service_pb2,
+    transaction_service_pb2_grpc,
+)
+from ledger_service.application.access import SCOPES
+from ledger_service.rpc.account_service import AccountServicer
+from ledger_service.rpc.entity_service import EntityServicer
+from ledger_service.rpc.services import UseCases
+from ledger_service.rpc.transaction_service import TransactionServicer
+
+_MAX_METADATA_BYTES = 16 * 1024
+
+
+class CannotListenError(Exception):
+    """The address is taken or not ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOptions:
+    """See config.Settings."""
+
+    address: str
+    reuse_port: bool
+    max_message_bytes: int
+    max_concurrent_rpcs: int
+
+
+class Server:
+    """One listening server of one process."""
+
+    def __init__(self, use_cases: UseCases, options: ServerOptions) -> None:
+        self._server = grpc.aio.server(
+            options=(
+                ("grpc.so_reuseport", int(options.reuse_port)),
+                ("grpc.max_receive_message_length", options.max_message_bytes),
+                ("grpc.max_send_message_length", options.max_message_bytes),
+                ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+                # A peer that has vanished is noticed, and one that pings too often is told off.
+                ("grpc.keepalive_time_ms", 30_000),
+                ("grpc.keepalive_timeout_ms", 10_000),
+                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
+            ),
+            maximum_concurrent_rpcs=options.max_concurrent_rpcs,
+        )
+        entity_service_pb2_grpc.add_EntityServiceServicer_to_server(EntityServicer(use_cases), self._server)
+        account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(use_cases), self._server)
+        transaction_service_pb2_grpc.add_TransactionServiceServicer_to_server(
+            TransactionServicer(use_cases), self._server
+        )
+        services = [
+            module.DESCRIPTOR.services_by_name[name]
+            for module, name in (
+                (entity_service_pb2, "EntityService"),
+                (account_service_pb2, "AccountService"),
+                (transaction_service_pb2, "TransactionService"),
+            )
+        ]
+        _check_every_method_has_a_scope(services)
+        self._names = ["", *(service.full_name for service in services)]
+        self._health = health.aio.HealthServicer()
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        reflection.enable_server_reflection(
+            [*self._names[1:], health.SERVICE_NAME, reflection.SERVICE_NAME], self._server
+        )
+        host, _, _ = options.address.rpartition(":")
+        try:
+            port = self._server.add_insecure_port(options.address)
+        except RuntimeError as error:
+            raise CannotListenError(f"can't listen on {options.address}: is another server running there?") from error
+        self.address = f"{host}:{port}"
+
+    async def start(self) -> None:
+        """Serve."""
+        await self._server.start()
+        await self.set_serving(True)
+
+    async def set_serving(self, serving: bool) -> None:
+        """What health checks are told."""
+        status = health_pb2.HealthCheckResponse.SERVING if serving else health_pb2.HealthCheckResponse.NOT_SERVING
+        for name in self._names:
+            await self._health.set(name, status)
+
+    async def stop(self, seconds: float) -> None:
+        """Take no new calls, give those under way so long."""
+        await self._server.stop(seconds)
+
+
+def _check_every_method_has_a_scope(services: Iterable[ServiceDescriptor]) -> None:
+    missing = [method.full_name for service in services for method in service.methods if method.name not in SCOPES]
+    if missing:
+        raise RuntimeError(f"no scope is named for {', '.join(missing)}: see application.access.SCOPES")

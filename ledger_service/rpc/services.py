@@ -1,0 +1,34 @@
+"""What the servicers share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ledger_service.application.authentication import Authenticator
+from ledger_service.application.committer import Committer
+from ledger_service.application.reads import Reads
+from ledger_service.application.watching import Watching
+from ledger_service.application.writes import Writes
+from ledger_service.domain.money import Currencies
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of requests; see config.Settings."""
+
+    max_batch_transactions: int
+    max_batch_postings: int
+    max_stream_in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class UseCases:
+    """What the adapters call."""
+
+    authenticator: Authenticator
+    writes: Writes
+    reads: Reads
+    watching: Watching
+    committer: Committer
+    currencies: Currencies
+    limits: Limits

@@ -1,0 +1,168 @@
+"""Connections: how they are made, as which role, and what the server must be like."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+
+from ledger_service.storage import numeric
+
+WRITER_ROLE = "ledger_service"
+READER_ROLE = "ledger_reader"
+
+_COMMON = {"search_path": "ledger", "TimeZone": "UTC", "jit": "off"}
+
+_WRITER = {
+    **_COMMON,
+    "role": WRITER_ROLE,
+    "synchronous_commit": "on",
+    # A writer that stopped while it held an entity's lock is ended by the server, so that another one can
+    # go on: inside a database transaction by the first limit, between lock and BEGIN by the second.
+    "idle_in_transaction_session_timeout": "10s",
+    "idle_session_timeout": "20s",
+    # A vanished host is noticed although keepalives do not run while data is unacknowledged.
+    "tcp_user_timeout": "10s",
+    "tcp_keepalives_idle": "5",
+    "tcp_keepalives_interval": "2",
+    "tcp_keepalives_count": "3",
+    "lock_timeout": "5s",
+    "statement_timeout": "60s",
+    # Plans for the committer's statements do not depend on the values: plan once.
+    "plan_cache_mode": "force_generic_plan",
+}
+
+_READER = {**_COMMON, "role": READER_ROLE, "default_transaction_read_only": "on", "statement_timeout": "30s"}
+
+CONNECT_TIMEOUT_SECONDS = 5
+COMMAND_TIMEOUT_SECONDS = 65
+"""Beyond the server's own statement_timeout: a server that does not even answer that is gone."""
+
+
+async def connect_writer(dsn: str) -> asyncpg.Connection[Any]:
+    """A connection for the committer, as the role that may write."""
+    connection = await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={**_WRITER, "application_name": "ledger-writer"},
+    )
+    await _prepare(connection)
+    return connection
+
+
+async def reader_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
+    """A pool of connections that can only read."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={**_READER, "application_name": "ledger-reader"},
+        init=_prepare,
+        # Nothing of a session is ever changed, so there is nothing to reset: saves a round trip a call.
+        reset=_keep,
+    )
+
+
+async def _keep(connection: Any) -> None:
+    """Leave the session as it is."""
+
+
+async def _prepare(connection: Any) -> None:
+    await connection.set_type_codec(
+        "numeric", schema="pg_catalog", encoder=numeric.encode, decoder=numeric.decode, format="binary"
+    )
+
+
+class UnsafeServerError(Exception):
+    """The server is set up in a way that breaks a promise; the message names the setting and the mend."""
+
+
+_REQUIRED = {
+    "fsync": ("on", "a power cut would lose acknowledged transactions"),
+    "full_page_writes": ("on", "a power cut could tear pages"),
+}
+_AT_LEAST = {
+    "max_pred_locks_per_transaction": (1024, 4096),
+    "max_pred_locks_per_page": (20, 200),
+}
+OLDEST_SUPPORTED = 15
+
+
+async def check_server(dsn: str) -> None:
+    """Raise UnsafeServerError, in one line, if a setting that safety or speed rests on is bad."""
+    connection = await asyncpg.connect(
+        dsn, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"application_name": "ledger-check"}
+    )
+    try:
+        major = connection.get_server_version().major
+        if major < OLDEST_SUPPORTED:
+            raise UnsafeServerError(f"PostgreSQL {major} is too old: use version {OLDEST_SUPPORTED} or later")
+        rows = await connection.fetch(
+            "SELECT name, setting FROM pg_settings WHERE name = ANY ($1)",
+            [
+                *_REQUIRED,
+                *_AT_LEAST,
+                "synchronous_commit",
+                "max_pred_locks_per_relation",
+                "transaction_read_only",
+            ],
+        )
+        settings = {row["name"]: row["setting"] for row in rows}
+    finally:
+        await connection.close()
+    for name, (wanted, why) in _REQUIRED.items():
+        if settings[name] != wanted:
+            raise UnsafeServerError(f"{name} is {settings[name]}: {why}; set {name} = {wanted} in postgresql.conf")
+    if settings["synchronous_commit"] in ("off", "local"):
+        raise UnsafeServerError(
+            f"synchronous_commit is {settings['synchronous_commit']}: acknowledged transactions could be lost; "
+            "set synchronous_commit = on in postgresql.conf, for the database and for the role"
+        )
+    for name, (least, good) in _AT_LEAST.items():
+        if int(settings[name]) < least:
+            raise UnsafeServerError(
+                f"{name} is {settings[name]}: entities written side by side would abort each other; "
+                f"set {name} = {good} in postgresql.conf and restart the server"
+            )
+    relation = int(settings["max_pred_locks_per_relation"])
+    # Negative: max_pred_locks_per_transaction divided by its absolute value.
+    allowed = relation if relation >= 0 else int(settings["max_pred_locks_per_transaction"]) // -relation
+    if allowed < 512:
+        raise UnsafeServerError(
+            f"max_pred_locks_per_relation is {relation}: entities written side by side would abort each other; "
+            "set max_pred_locks_per_relation = 20000 in postgresql.conf and reload it"
+        )
+    if settings["transaction_read_only"] != "off":
+        raise UnsafeServerError("the server is read-only (a replica?): give the DSN of the primary")
+    await _refuse_transaction_pooling(dsn)
+
+
+async def _refuse_transaction_pooling(dsn: str) -> None:
+    """Session locks need a session: behind a proxy that shares one between clients they would be anybody's.
+
+    Two clients that are connected at the same time and are served by the same backend, or one client that
+    is served by two, prove such a proxy.
+    """
+    first, second = await asyncio.gather(*(asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS) for _ in "12"))
+    try:
+        seen: list[set[int]] = [set(), set()]
+        for _ in range(3):
+            seen[0].add(await first.fetchval("SELECT pg_backend_pid()"))
+            async with second.transaction():
+                seen[1].add(await second.fetchval("SELECT pg_backend_pid()"))
+                seen[0].add(await first.fetchval("SELECT pg_backend_pid()"))
+    except asyncpg.InvalidSQLStatementNameError:
+        # The proxy lost our prepared statement between two calls.
+        seen = [{0}, {0}]
+    finally:
+        first.terminate()
+        second.terminate()
+    if len(seen[0]) > 1 or len(seen[1]) > 1 or seen[0] & seen[1]:
+        raise UnsafeServerError(
+            "the DSN leads to a transaction-pooling proxy, where session locks do not hold: "
+            "connect to PostgreSQL directly, or set the proxy to session pooling"
+        )

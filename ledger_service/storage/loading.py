@@ -1,0 +1,194 @@
+"""Reads what a batch's decisions rest on: each kind of thing for all entities in one query."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from ledger_service.application.ports import Clock, Loaded
+from ledger_service.domain.account import Account
+from ledger_service.domain.commands import Unit
+from ledger_service.domain.decide.book import Book, KnownKey
+from ledger_service.domain.decide.needs import Needs, needs_of
+from ledger_service.domain.decide.outcome import Refused
+from ledger_service.domain.snapshots import refusal_from
+from ledger_service.storage import rows, sql
+
+QUERIES = {**sql.load("shared.sql"), **sql.load("committer.sql")}
+
+_Place = tuple[int, int]
+
+
+class AccountCache:
+    """Accounts in memory, each good for the version that the database names inside the same database
+    transaction: an account that has changed since, by whichever process, is read anew.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._accounts: dict[_Place, Account] = {}
+
+    def get(self, place: _Place, version: int) -> Account | None:
+        """The account, if it is known in this version."""
+        account = self._accounts.get(place)
+        return account if account is not None and account.sequence == version else None
+
+    def put(self, place: _Place, account: Account) -> None:
+        """Remember it; when full, the oldest half is forgotten."""
+        if len(self._accounts) >= self._capacity and place not in self._accounts:
+            for old in list(self._accounts)[: self._capacity // 2]:
+                del self._accounts[old]
+        self._accounts[place] = account
+
+
+class Loader:
+    """Loads one batch through one connection, inside its database transaction."""
+
+    def __init__(self, connection: Any, cache: AccountCache) -> None:
+        self._connection = connection
+        self._cache = cache
+
+    async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
+        """A book for each entity, with all that its units mention."""
+        loaded = Loaded()
+        entity_nos = list(units)
+        records = await self._fetch("begin_books", entity_nos)
+        # One time for the whole batch, not before anything that any of its entities has recorded.
+        now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
+        loaded.writer = records[0]["writer"]
+        for record in records:
+            entity = rows.entity_of(record)
+            loaded.books[entity.entity_no] = Book(entity, record["sequence"], now)
+        needs = {entity_no: needs_of(entity_no, units[entity_no]) for entity_no in entity_nos}
+        await self._load_due(loaded, needs, now, due_limit)
+        await self._load_keys(loaded.books, needs)
+        await self._load_positions(loaded.books, needs)
+        if any(need.transaction_nos for need in needs.values()):
+            await self._load_transactions(loaded.books, needs)
+        await self._load_chart(loaded.books, needs)
+        return loaded
+
+    async def _load_due(self, loaded: Loaded, needs: dict[int, Needs], now: datetime, limit: int) -> None:
+        records = await self._fetch("due", list(loaded.books), now, limit)
+        loaded.more_due = len(records) == limit
+        for entity_no, transaction_no in records:
+            loaded.books[entity_no].due.append(transaction_no)
+            needs[entity_no].transaction_nos.add(transaction_no)
+
+    async def _load_keys(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        pairs = [(entity_no, key) for entity_no, need in needs.items() for key in need.keys]
+        if not pairs:
+            return
+        for entity_no, key, sequence, span, digest, refusal in await self._fetch("keys", *_columns(pairs)):
+            outcome = Refused(refusal_from(refusal), sequence, replayed=True) if refusal is not None else None
+            books[entity_no].keys[key] = KnownKey(digest, sequence, span, outcome)
+
+    async def _load_positions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        wanted = [(entity_no, *position) for entity_no, need in needs.items() for position in need.positions]
+        if not wanted:
+            return
+        versions: dict[_Place, int] = {}
+        for record in await self._fetch("positions", *_columns(wanted)):
+            entity_no, _, currency = wanted[record["place"] - 1]
+            account_no = record["account_no"]
+            versions[entity_no, account_no] = record["version"]
+            if record["number"] is not None:
+                books[entity_no].heads[account_no, currency] = rows.head_of(record)
+        await self._put_accounts(books, versions)
+
+    async def _load_transactions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        wanted = [(entity_no, number) for entity_no, need in needs.items() for number in need.transaction_nos]
+        records = await self._fetch("transactions", *_columns(wanted))
+        places = [(record["entity_no"], record["postings_at"]) for record in records]
+        if not places:
+            return
+        postings = rows.postings_of(await self._fetch("postings", *_columns(places)))
+        accounts: set[_Place] = set()
+        originals: list[_Place] = []
+        for record, place in zip(records, places, strict=True):
+            transaction = rows.transaction_of(record, postings[place])
+            books[place[0]].transactions[transaction.transaction_no] = transaction
+            accounts.update((place[0], posting.account_no) for posting in transaction.postings)
+            if transaction.status == 3:
+                originals.append((place[0], transaction.transaction_no))
+        versions = await self._fetch("account_versions", *_columns(accounts))
+        await self._put_accounts(books, {(entity_no, number): version for entity_no, number, version in versions})
+        await self._load_heads(books, accounts)
+        if originals:
+            for entity_no, number, leg, amount in await self._fetch("reversed", *_columns(originals)):
+                books[entity_no].reversed.setdefault(number, {})[leg] = amount
+
+    async def _load_chart(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        """What changes of accounts, and edits, need: accounts by id, ancestors, codes, children."""
+        wanted: dict[tuple[int, str], bool] = {}
+        for entity_no, need in needs.items():
+            for account_id in need.account_ids | need.whole_account_ids | need.created_ids:
+                wanted[entity_no, account_id] = False
+            for account_id in need.parent_ids:
+                wanted[entity_no, account_id] = True
+        if not wanted:
+            return
+        asked = [(*account, with_ancestors) for account, with_ancestors in wanted.items()]
+        versions = await self._fetch("account_numbers", *_columns(asked))
+        await self._put_accounts(books, {(entity_no, number): version for entity_no, number, version in versions})
+        codes = [(entity_no, code) for entity_no, need in needs.items() for code in need.codes]
+        if codes:
+            for entity_no, code, account_id in await self._fetch("codes", *_columns(codes)):
+                books[entity_no].codes[code] = account_id
+        whole = _numbers(books, ((entity_no, need.whole_account_ids) for entity_no, need in needs.items()))
+        if whole:
+            await self._load_heads(books, whole)
+            for entity_no, number, children in await self._fetch("open_children", *_columns(whole)):
+                books[entity_no].open_children[number] = children
+        created = _numbers(books, ((entity_no, need.created_ids) for entity_no, need in needs.items()))
+        if created:
+            for entity_no, number, digest in await self._fetch("creations", *_columns(created)):
+                books[entity_no].creations[number] = digest
+
+    async def _load_heads(self, books: dict[int, Book], accounts: Iterable[_Place]) -> None:
+        for record in await self._fetch("heads", *_columns(accounts)):
+            heads = books[record["entity_no"]].heads
+            heads[record["account_no"], record["currency"]] = rows.head_of(record)
+
+    async def _put_accounts(self, books: dict[int, Book], versions: dict[_Place, int]) -> None:
+        """Put accounts into the books, from memory where the version is the same."""
+        unknown = []
+        for place, version in versions.items():
+            account = self._cache.get(place, version)
+            if account is None:
+                unknown.append(place)
+            else:
+                _index(books[place[0]], account)
+        if not unknown:
+            return
+        limits = rows.limits_of(await self._fetch("limits", *_columns(unknown)))
+        for record in await self._fetch("accounts", *_columns(unknown)):
+            place = record["entity_no"], record["account_no"]
+            account = rows.account_of(record, limits.get(place, ()))
+            self._cache.put(place, account)
+            _index(books[place[0]], account)
+
+    async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
+        records: list[Any] = await self._connection.fetch(QUERIES[name], *arguments)
+        return records
+
+
+def _index(book: Book, account: Account) -> None:
+    book.accounts[account.account_id] = account
+    book.accounts_by_no[account.account_no] = account
+
+
+def _numbers(books: dict[int, Book], wanted: Iterable[tuple[int, set[str]]]) -> list[_Place]:
+    """Places of those accounts that exist."""
+    return [
+        (entity_no, books[entity_no].accounts[account_id].account_no)
+        for entity_no, account_ids in wanted
+        for account_id in account_ids
+        if account_id in books[entity_no].accounts
+    ]
+
+
+def _columns(tuples: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    """Rows as columns: what unnest takes."""
+    return list(zip(*tuples, strict=True))

@@ -1,0 +1,390 @@
+-- The rules that never break, enforced by the database itself (DESIGN section 3). The service checks the
+-- same beforehand for the sake of a good message; these are for the day when it is wrong.
+-- All functions run as the owner, so that they see and keep what the service's role may not touch.
+
+CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'ledger.% is append-only: % refused', TG_TABLE_NAME, TG_OP
+        USING ERRCODE = 'restrict_violation', HINT = 'Correct a posted transaction by a reversal.';
+END $$;
+
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.events
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.entries
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.commits
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER immutable BEFORE DELETE OR TRUNCATE ON ledger.accounts
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+CREATE TRIGGER immutable BEFORE DELETE OR TRUNCATE ON ledger.entities
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+-- Rules 6 and 9 on events: gapless sequence, time that never goes back, one legal life for a transaction.
+CREATE FUNCTION ledger.check_events() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    run record;
+    previous record;
+    broken record;
+BEGIN
+    FOR run IN
+        SELECT entity_no, min(sequence) AS first, max(sequence) AS last, count(*) AS events,
+               min(recorded_time) AS recorded, max(recorded_time) AS latest,
+               bool_or(revision > 1 OR status <= 2) AS unsettled,
+               bool_or(kind = 7) AS reversals
+        FROM new_events GROUP BY entity_no ORDER BY entity_no
+    LOOP
+        IF NOT EXISTS (SELECT FROM entities WHERE entity_no = run.entity_no) THEN
+            RAISE EXCEPTION 'entity % does not exist', run.entity_no USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        SELECT e.sequence, e.recorded_time INTO previous FROM events e
+        WHERE e.entity_no = run.entity_no AND e.sequence < run.first ORDER BY e.sequence DESC LIMIT 1;
+        IF run.first <> COALESCE(previous.sequence, 0) + 1 OR run.events <> run.last - run.first + 1 THEN
+            RAISE EXCEPTION 'sequence of entity % has a gap before %', run.entity_no, run.first
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        -- One database transaction, one recorded time: what was committed together was known together.
+        IF run.recorded <> run.latest OR run.recorded < previous.recorded_time THEN
+            RAISE EXCEPTION 'recorded time of entity % goes back at %', run.entity_no, run.first
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+        IF run.unsettled THEN
+            PERFORM check_lives(run.entity_no, run.first, run.last);
+        END IF;
+        IF run.reversals THEN
+            SELECT n.sequence INTO broken FROM events n
+            LEFT JOIN events o ON o.entity_no = n.entity_no AND o.sequence = n.reverses AND o.kind <> 7
+            LEFT JOIN LATERAL (
+                SELECT l.status FROM events l
+                WHERE l.entity_no = o.entity_no AND l.transaction_no = o.sequence AND l.revision > 1
+                ORDER BY l.revision DESC LIMIT 1
+            ) l ON true
+            WHERE n.entity_no = run.entity_no AND n.sequence BETWEEN run.first AND run.last AND n.kind = 7
+              AND COALESCE(l.status, o.status, 0) <> 3
+            LIMIT 1;
+            IF FOUND THEN
+                RAISE EXCEPTION 'event % of entity % reverses what is not posted', broken.sequence, run.entity_no
+                    USING ERRCODE = 'integrity_constraint_violation';
+            END IF;
+        END IF;
+        INSERT INTO commits VALUES (run.entity_no, run.first, run.last, run.recorded, pg_current_xact_id());
+    END LOOP;
+    RETURN NULL;
+END $$;
+
+-- Each later revision follows an open one, changes only what its kind may change, and open_transactions
+-- follows suit.
+CREATE FUNCTION ledger.check_lives(entity int4, first int8, last int8) RETURNS void LANGUAGE plpgsql
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    broken record;
+BEGIN
+    SELECT n.sequence INTO broken
+    FROM events n
+    LEFT JOIN LATERAL (
+        SELECT p.* FROM events p
+        WHERE n.revision = 2 AND p.entity_no = entity AND p.sequence = n.transaction_no
+        UNION ALL
+        SELECT p.* FROM events p
+        WHERE n.revision > 2 AND p.entity_no = entity AND p.transaction_no = n.transaction_no
+          AND p.revision = n.revision - 1 AND p.revision > 1
+    ) p ON true
+    WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1
+      AND (p.sequence IS NULL OR p.sequence >= n.sequence OR p.status > 2
+           OR (n.kind = 3 AND p.status <> 1)
+           OR (n.kind = 2 AND n.status <> p.status)
+           OR (n.kind = 6 AND (n.expire_time IS NULL OR n.expire_time > n.recorded_time))
+           OR (n.kind <> 2 AND n.description IS DISTINCT FROM p.description)
+           OR (n.effective_time, n.expire_time, n.reference, n.counterparty, n.category_id, n.metadata, n.reverses)
+              IS DISTINCT FROM
+              (p.effective_time, p.expire_time, p.reference, p.counterparty, p.category_id, p.metadata, p.reverses))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'event % of entity % does not follow from the revision before it', broken.sequence, entity
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    DELETE FROM open_transactions o USING events n
+    WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1
+      AND o.entity_no = entity AND o.transaction_no = n.transaction_no;
+    INSERT INTO open_transactions (entity_no, transaction_no, sequence, expire_time)
+    SELECT entity, n.transaction_no, n.sequence, n.expire_time
+    FROM (
+        SELECT DISTINCT ON (transaction_no) transaction_no, sequence, status, expire_time FROM events
+        WHERE entity_no = entity AND sequence BETWEEN first AND last AND kind <= 7
+        ORDER BY transaction_no, revision DESC
+    ) n
+    WHERE n.status <= 2;
+END $$;
+
+CREATE TRIGGER check_events AFTER INSERT ON ledger.events
+    REFERENCING NEW TABLE AS new_events FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_events();
+
+-- Rules 1, 2 and 7 on entries: balance, chain, limits; and the state of the accounts.
+CREATE FUNCTION ledger.check_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    broken record;
+BEGIN
+    -- Rule 1: of each event, what it holds, posts, settles and releases balances in every currency.
+    SELECT entity_no, sequence, currency INTO broken
+    FROM new_entries GROUP BY entity_no, sequence, kind, currency
+    HAVING sum(CASE side WHEN 1 THEN COALESCE(wide[1], amount) ELSE -COALESCE(wide[1], amount) END) <> 0
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'event % of entity % is out of balance in %', broken.sequence, broken.entity_no, broken.currency
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    -- Entries belong to an event of this same database transaction: nothing is added to old ones.
+    SELECT n.entity_no, n.first INTO broken
+    FROM (SELECT entity_no, min(sequence) AS first, max(sequence) AS last FROM new_entries GROUP BY entity_no) n
+    LEFT JOIN LATERAL (
+        SELECT c.first_sequence, c.last_sequence FROM commits c
+        WHERE c.entity_no = n.entity_no AND c.writer = pg_current_xact_id() AND c.last_sequence >= n.last
+        ORDER BY c.last_sequence DESC LIMIT 1
+    ) c ON true
+    WHERE c.first_sequence IS NULL OR n.first < c.first_sequence
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entries of entity % at % without an event of the same database transaction',
+            broken.entity_no, broken.first USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    -- Rule 2: number and totals follow from the entry before. The first of each account in this
+    -- statement is compared with the table, the others with each other. LATERAL with LIMIT keeps the
+    -- planner on the index whatever it believes of the sizes.
+    WITH chained AS (
+        SELECT n.entity_no, n.account_no, n.currency, n.number, n.kind, n.side, n.wide IS NOT NULL AS is_wide,
+               n.effective_time, n.latest_effective,
+               COALESCE(n.wide[1], n.amount) AS amount, COALESCE(n.wide[2], n.debits_posted) AS dp,
+               COALESCE(n.wide[3], n.credits_posted) AS cp, COALESCE(n.wide[4], n.debits_pending) AS dq,
+               COALESCE(n.wide[5], n.credits_pending) AS cq,
+               lag(n.number) OVER w AS before,
+               lag(COALESCE(n.wide[2], n.debits_posted)) OVER w AS before_dp,
+               lag(COALESCE(n.wide[3], n.credits_posted)) OVER w AS before_cp,
+               lag(COALESCE(n.wide[4], n.debits_pending)) OVER w AS before_dq,
+               lag(COALESCE(n.wide[5], n.credits_pending)) OVER w AS before_cq,
+               lag(n.latest_effective) OVER w AS before_effective,
+               lead(n.sequence) OVER w IS DISTINCT FROM n.sequence AS is_last_of_event
+        FROM new_entries n WINDOW w AS (PARTITION BY n.entity_no, n.account_no, n.currency ORDER BY n.number)
+    )
+    SELECT c.entity_no, c.account_no, c.currency, c.number,
+           a.state IS NULL AS is_unknown,
+           a.state <> 1 AND (a.state = 3 OR c.kind <> 3) AS is_shut,
+           cardinality(a.currencies) > 0 AND c.currency <> ALL (a.currencies) AS is_foreign,
+           c.is_last_of_event AND (l.floor > CASE a.normal_side
+               WHEN 1 THEN c.dp - c.cp - c.cq ELSE c.cp - c.dp - c.dq END) AS is_below_floor,
+           c.is_last_of_event AND (l.ceiling < CASE a.normal_side
+               WHEN 1 THEN c.dp - c.cp + c.dq ELSE c.cp - c.dp + c.cq END) AS is_above_ceiling
+    INTO broken
+    FROM chained c
+    LEFT JOIN LATERAL (
+        SELECT p.number, COALESCE(p.wide[2], p.debits_posted) AS dp, COALESCE(p.wide[3], p.credits_posted) AS cp,
+               COALESCE(p.wide[4], p.debits_pending) AS dq, COALESCE(p.wide[5], p.credits_pending) AS cq,
+               p.latest_effective
+        FROM entries p
+        WHERE c.before IS NULL AND p.entity_no = c.entity_no AND p.account_no = c.account_no
+          AND p.currency = c.currency AND p.number = c.number - 1
+        LIMIT 1
+    ) p ON true
+    LEFT JOIN LATERAL (
+        SELECT a.state, a.currencies, a.normal_side FROM accounts a
+        WHERE a.entity_no = c.entity_no AND a.account_no = c.account_no LIMIT 1
+    ) a ON true
+    LEFT JOIN LATERAL (
+        SELECT l.floor, l.ceiling FROM account_limits l
+        WHERE l.entity_no = c.entity_no AND l.account_no = c.account_no AND l.currency = c.currency LIMIT 1
+    ) l ON true
+    WHERE a.state IS NULL
+       OR (a.state <> 1 AND (a.state = 3 OR c.kind <> 3))
+       OR (cardinality(a.currencies) > 0 AND c.currency <> ALL (a.currencies))
+       OR c.number <> COALESCE(c.before, p.number, 0) + 1
+       OR c.dp <> COALESCE(c.before_dp, p.dp, 0) + CASE WHEN c.side = 1 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
+       OR c.cp <> COALESCE(c.before_cp, p.cp, 0) + CASE WHEN c.side = 2 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
+       OR c.dq <> COALESCE(c.before_dq, p.dq, 0)
+            + CASE WHEN c.side = 2 OR c.kind = 1 THEN 0 WHEN c.kind = 2 THEN c.amount ELSE -c.amount END
+       OR c.cq <> COALESCE(c.before_cq, p.cq, 0)
+            + CASE WHEN c.side = 1 OR c.kind = 1 THEN 0 WHEN c.kind = 2 THEN c.amount ELSE -c.amount END
+       OR c.latest_effective <> GREATEST(c.effective_time, COALESCE(c.before_effective, p.latest_effective))
+       OR (c.is_last_of_event AND (
+            l.floor > CASE a.normal_side WHEN 1 THEN c.dp - c.cp - c.cq ELSE c.cp - c.dp - c.dq END
+            OR l.ceiling < CASE a.normal_side WHEN 1 THEN c.dp - c.cp + c.dq ELSE c.cp - c.dp + c.cq END))
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entry % of account % of entity % in % %', broken.number, broken.account_no,
+            broken.entity_no, broken.currency,
+            CASE WHEN broken.is_unknown THEN 'is of an account that does not exist'
+                 WHEN broken.is_shut THEN 'is of an account that is not open'
+                 WHEN broken.is_foreign THEN 'is in a currency that the account does not take'
+                 WHEN broken.is_below_floor THEN 'takes the account below its floor'
+                 WHEN broken.is_above_ceiling THEN 'takes the account above its ceiling'
+                 ELSE 'does not follow from the entry before it' END
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER check_entries AFTER INSERT ON ledger.entries
+    REFERENCING NEW TABLE AS new_entries FOR EACH STATEMENT EXECUTE FUNCTION ledger.check_entries();
+
+-- At COMMIT: every transaction event has the entries that its kind calls for and no others, holds are
+-- released or settled by no more than they held, reversals never exceed the original.
+CREATE FUNCTION ledger.check_commit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    broken record;
+BEGIN
+    SELECT e.sequence INTO broken
+    FROM (
+        SELECT sequence, kind, status, postings_at, effective_time FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
+    ) e
+    FULL JOIN (
+        SELECT sequence, bit_or(1 << kind) AS kinds, min(effective_time) AS earliest, max(effective_time) AS latest
+        FROM entries
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
+        GROUP BY sequence
+    ) n ON n.sequence = e.sequence
+    WHERE e.sequence IS NULL
+       OR n.earliest <> e.effective_time OR n.latest <> e.effective_time
+       OR NOT CASE
+            WHEN e.kind IN (1, 7) AND e.status = 3 THEN n.kinds IS NOT DISTINCT FROM 2 AND e.postings_at = e.sequence
+            WHEN e.kind = 1 THEN n.kinds IS NOT DISTINCT FROM 4 AND e.postings_at = e.sequence
+            WHEN e.kind = 2 THEN n.kinds IS NULL OR (n.kinds = 12 AND e.postings_at = e.sequence)
+            WHEN e.kind = 4 THEN COALESCE(n.kinds, 0) IN (16, 24) AND e.postings_at = e.sequence
+            WHEN e.kind IN (5, 6) THEN n.kinds IS NOT DISTINCT FROM 8
+            ELSE n.kinds IS NULL
+          END
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'entries of entity % between % and % do not belong to their events (see %)',
+            NEW.entity_no, NEW.first_sequence, NEW.last_sequence, broken.sequence
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    SELECT t.transaction_no INTO broken
+    FROM (
+        SELECT DISTINCT transaction_no FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND revision > 1
+    ) t
+    CROSS JOIN LATERAL (
+        SELECT sum(CASE x.kind WHEN 2 THEN 1 ELSE -1 END * COALESCE(x.wide[1], x.amount)) AS held, s.is_open
+        FROM (SELECT EXISTS (SELECT FROM open_transactions o
+                             WHERE o.entity_no = NEW.entity_no AND o.transaction_no = t.transaction_no) AS is_open) s
+        CROSS JOIN (
+            SELECT e.sequence FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = t.transaction_no
+            UNION ALL
+            SELECT e.sequence FROM events e
+            WHERE e.entity_no = NEW.entity_no AND e.transaction_no = t.transaction_no AND e.revision > 1
+        ) e
+        JOIN entries x ON x.entity_no = NEW.entity_no AND x.sequence = e.sequence
+        WHERE x.kind <> 1
+        GROUP BY x.account_no, x.currency, x.side, x.leg, s.is_open
+    ) h
+    WHERE h.held < 0 OR (h.held <> 0 AND NOT h.is_open)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'transaction % of entity % releases or settles other than it held',
+            broken.transaction_no, NEW.entity_no USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    SELECT r.reverses INTO broken
+    FROM (
+        SELECT DISTINCT reverses FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND kind = 7
+    ) r
+    JOIN LATERAL (
+        SELECT e.postings_at FROM events e
+        WHERE e.entity_no = NEW.entity_no
+          AND (e.sequence = r.reverses OR (e.transaction_no = r.reverses AND e.revision > 1))
+        ORDER BY e.revision DESC LIMIT 1
+    ) o ON true
+    CROSS JOIN LATERAL (
+        SELECT x.leg, x.account_no, x.currency, x.side, sum(COALESCE(x.wide[1], x.amount)) AS amount
+        FROM events e JOIN entries x ON x.entity_no = e.entity_no AND x.sequence = e.sequence
+        WHERE e.entity_no = NEW.entity_no AND e.reverses = r.reverses
+        GROUP BY x.leg, x.account_no, x.currency, x.side
+    ) x
+    LEFT JOIN entries p ON p.entity_no = NEW.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4)
+        AND p.leg = x.leg AND p.account_no = x.account_no AND p.currency = x.currency AND p.side <> x.side
+    WHERE x.amount > COALESCE(p.wide[1], p.amount, 0)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'reversals of transaction % of entity % exceed it', broken.reverses, NEW.entity_no
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER check_commit AFTER INSERT ON ledger.commits DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_commit();
+
+-- What is fixed about an account stays so; each change is one revision with its event; closed is the end,
+-- and only at zero.
+CREATE FUNCTION ledger.check_account_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+BEGIN
+    IF (NEW.entity_no, NEW.account_no, NEW.account_id, NEW.type, NEW.contra, NEW.created_time)
+       IS DISTINCT FROM (OLD.entity_no, OLD.account_no, OLD.account_id, OLD.type, OLD.contra, OLD.created_time)
+       OR NEW.revision <= OLD.revision OR OLD.state = 3
+       OR NOT EXISTS (SELECT FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = NEW.sequence
+                      AND e.account_no = NEW.account_no AND e.kind = 10) THEN
+        RAISE EXCEPTION 'account % of entity %: change refused', OLD.account_id, OLD.entity_no
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    IF NEW.state = 3 AND EXISTS (
+        SELECT FROM (SELECT DISTINCT ON (currency) * FROM entries
+                     WHERE entity_no = NEW.entity_no AND account_no = NEW.account_no
+                     ORDER BY currency, number DESC) h
+        WHERE COALESCE(wide[2], debits_posted) <> COALESCE(wide[3], credits_posted)
+           OR COALESCE(wide[4], debits_pending) <> 0 OR COALESCE(wide[5], credits_pending) <> 0
+    ) THEN
+        RAISE EXCEPTION 'account % of entity % is not empty', OLD.account_id, OLD.entity_no
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER check_account_change BEFORE UPDATE ON ledger.accounts
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_account_change();
+
+-- A new limit holds from its first moment.
+CREATE FUNCTION ledger.check_limit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+BEGIN
+    IF EXISTS (
+        SELECT FROM accounts a
+        LEFT JOIN LATERAL (
+            SELECT COALESCE(wide[2], debits_posted) AS dp, COALESCE(wide[3], credits_posted) AS cp,
+                   COALESCE(wide[4], debits_pending) AS dq, COALESCE(wide[5], credits_pending) AS cq
+            FROM entries e
+            WHERE e.entity_no = NEW.entity_no AND e.account_no = NEW.account_no AND e.currency = NEW.currency
+            ORDER BY number DESC LIMIT 1
+        ) h ON true
+        WHERE a.entity_no = NEW.entity_no AND a.account_no = NEW.account_no
+          AND (NEW.floor > COALESCE(CASE a.normal_side WHEN 1 THEN dp - cp - cq ELSE cp - dp - dq END, 0)
+               OR NEW.ceiling < COALESCE(CASE a.normal_side WHEN 1 THEN dp - cp + dq ELSE cp - dp + cq END, 0))
+    ) THEN
+        RAISE EXCEPTION 'limit of account % of entity % in % is broken by its present balance',
+            NEW.account_no, NEW.entity_no, NEW.currency USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER check_limit AFTER INSERT OR UPDATE ON ledger.account_limits
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_limit();
+
+-- An archived entity takes no writes and stays archived.
+CREATE FUNCTION ledger.check_entity_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF (NEW.entity_no, NEW.entity_id, NEW.id_key, NEW.created_time)
+       IS DISTINCT FROM (OLD.entity_no, OLD.entity_id, OLD.id_key, OLD.created_time)
+       OR NEW.revision <= OLD.revision OR OLD.state = 2 THEN
+        RAISE EXCEPTION 'entity %: change refused', OLD.entity_id USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE TRIGGER check_entity_change BEFORE UPDATE ON ledger.entities
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_entity_change();

@@ -1,0 +1,131 @@
+-- name: begin_books
+-- $1 entity numbers. The entities with their last event, the time, and this database transaction's number.
+SELECT e.entity_no, e.entity_id, e.id_key, e.name, e.time_zone, e.state, e.metadata, e.created_time,
+       e.updated_time, e.revision, l.sequence, l.recorded_time, clock_timestamp() AS now,
+       pg_current_xact_id()::text AS writer
+FROM unnest($1::int4[]) AS w (entity_no)
+JOIN entities e ON e.entity_no = w.entity_no
+CROSS JOIN LATERAL (
+    SELECT v.sequence, v.recorded_time FROM events v
+    WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
+) l
+
+-- name: due
+-- $1 entity numbers, $2 now, $3 limit. Open transactions whose time is over, in the order in which it was.
+SELECT entity_no, transaction_no FROM open_transactions
+WHERE entity_no = ANY ($1::int4[]) AND expire_time <= $2
+ORDER BY expire_time, entity_no, transaction_no LIMIT $3
+
+-- name: keys
+-- $1 entity numbers, $2 keys. Those used before. LATERAL with LIMIT keeps the planner on the index.
+SELECT k.entity_no, k.key, e.sequence, e.span, e.request_hash, e.refusal
+FROM unnest($1::int4[], $2::text[]) AS k (entity_no, key)
+CROSS JOIN LATERAL (
+    SELECT v.sequence, v.span, v.request_hash, CASE WHEN v.kind = 8 THEN v.detail END AS refusal FROM events v
+    WHERE v.entity_no = k.entity_no AND v.idempotency_key = k.key LIMIT 1
+) e
+
+-- name: positions
+-- $1 entity numbers, $2 account ids, $3 currencies. Accounts that exist, with their newest entry in the
+-- currency. `version` is the sequence of the account's last change: what an account in memory is good for.
+SELECT p.place, a.account_no, a.sequence AS version, h.number, h.debits_posted, h.credits_posted,
+       h.debits_pending, h.credits_pending, h.latest_effective, h.wide
+FROM unnest($1::int4[], $2::text[], $3::text[]) WITH ORDINALITY AS p (entity_no, account_id, currency, place)
+CROSS JOIN LATERAL (
+    SELECT b.account_no, b.sequence FROM accounts b
+    WHERE b.entity_no = p.entity_no AND b.account_id = p.account_id LIMIT 1
+) a
+LEFT JOIN LATERAL (
+    SELECT e.number, e.debits_posted, e.credits_posted, e.debits_pending, e.credits_pending,
+           e.latest_effective, e.wide
+    FROM entries e
+    WHERE e.entity_no = p.entity_no AND e.account_no = a.account_no AND e.currency = p.currency
+    ORDER BY e.number DESC LIMIT 1
+) h ON true
+
+-- name: heads
+-- $1 entity numbers, $2 account numbers. The newest entries of these accounts in all their currencies: a
+-- walk from currency to currency over the chain's index, whatever its length.
+SELECT a.entity_no, a.account_no, h.currency, h.number, h.debits_posted, h.credits_posted,
+       h.debits_pending, h.credits_pending, h.latest_effective, h.wide
+FROM unnest($1::int4[], $2::int8[]) AS a (entity_no, account_no)
+CROSS JOIN LATERAL (
+    WITH RECURSIVE newest AS (
+        (SELECT e.* FROM entries e WHERE e.entity_no = a.entity_no AND e.account_no = a.account_no
+         ORDER BY e.currency DESC, e.number DESC LIMIT 1)
+        UNION ALL
+        SELECT f.* FROM newest n CROSS JOIN LATERAL (
+            SELECT e.* FROM entries e WHERE e.entity_no = a.entity_no AND e.account_no = a.account_no
+              AND e.currency < n.currency
+            ORDER BY e.currency DESC, e.number DESC LIMIT 1) f
+    )
+    SELECT * FROM newest
+) h
+
+-- name: account_numbers
+-- $1 entity numbers, $2 account ids, $3 whether ancestors are wanted too.
+WITH RECURSIVE wanted AS (
+    SELECT b.entity_no, b.account_no, b.parent_no, b.sequence, p.with_ancestors
+    FROM unnest($1::int4[], $2::text[], $3::bool[]) AS p (entity_no, account_id, with_ancestors)
+    JOIN accounts b ON b.entity_no = p.entity_no AND b.account_id = p.account_id
+    UNION
+    SELECT b.entity_no, b.account_no, b.parent_no, b.sequence, true
+    FROM wanted w JOIN accounts b ON b.entity_no = w.entity_no AND b.account_no = w.parent_no
+    WHERE w.with_ancestors
+)
+SELECT DISTINCT entity_no, account_no, sequence AS version FROM wanted
+
+-- name: account_versions
+-- $1 entity numbers, $2 account numbers.
+SELECT b.entity_no, b.account_no, b.sequence AS version
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
+JOIN accounts b ON b.entity_no = p.entity_no AND b.account_no = p.account_no
+
+-- name: codes
+-- $1 entity numbers, $2 codes.
+SELECT b.entity_no, b.code, b.account_id
+FROM unnest($1::int4[], $2::text[]) AS p (entity_no, code)
+JOIN accounts b ON b.entity_no = p.entity_no AND b.code = p.code
+
+-- name: open_children
+-- $1 entity numbers, $2 account numbers. How many children are not closed.
+SELECT p.entity_no, p.account_no, count(b.account_no) AS children
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
+LEFT JOIN accounts b ON b.entity_no = p.entity_no AND b.parent_no = p.account_no AND b.state <> 3
+GROUP BY p.entity_no, p.account_no
+
+-- name: creations
+-- $1 entity numbers, $2 account numbers. Digest of the request that created each.
+SELECT e.entity_no, e.sequence AS account_no, e.request_hash
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
+JOIN events e ON e.entity_no = p.entity_no AND e.sequence = p.account_no
+
+-- name: reversed
+-- $1 entity numbers, $2 numbers of originals. How much of each leg is reversed.
+SELECT p.entity_no, p.transaction_no, x.leg, sum(COALESCE(x.wide[1], x.amount)) AS amount
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, transaction_no)
+JOIN events e ON e.entity_no = p.entity_no AND e.reverses = p.transaction_no
+JOIN entries x ON x.entity_no = e.entity_no AND x.sequence = e.sequence
+GROUP BY p.entity_no, p.transaction_no, x.leg
+
+-- name: was_committed
+-- $1 entity number, $2 the first sequence that it would have written, $3 the database transaction's number.
+SELECT EXISTS (
+    SELECT FROM commits c
+    WHERE c.entity_no = $1 AND c.last_sequence >= $2 AND c.writer = $3::text::xid8
+)
+
+-- name: update_account
+UPDATE accounts SET code = $3, name = $4, parent_no = $5, currencies = $6, state = $7, metadata = $8,
+    updated_time = $9, sequence = $10, revision = $11
+WHERE entity_no = $1 AND account_no = $2
+
+-- name: update_entity
+UPDATE entities SET name = $2, time_zone = $3, state = $4, metadata = $5, updated_time = $6, revision = $7
+WHERE entity_no = $1
+
+-- name: delete_limits
+DELETE FROM account_limits WHERE entity_no = $1 AND account_no = $2
+
+-- name: insert_limit
+INSERT INTO account_limits (entity_no, account_no, currency, floor, ceiling) VALUES ($1, $2, $3, $4, $5)

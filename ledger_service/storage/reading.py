@@ -1,0 +1,373 @@
+"""Reads for the use cases: as a role that can't write, every answer from one snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
+
+import asyncpg
+
+from ledger_service.application.ports import (
+    AccountFilter,
+    AccountPlace,
+    BalanceRow,
+    BalancesAt,
+    Clock,
+    EntryRecord,
+    Event,
+    Moment,
+    TransactionFilter,
+    Unavailable,
+)
+from ledger_service.domain.account import Account, Entity
+from ledger_service.domain.totals import Totals
+from ledger_service.domain.transaction import BalanceAfter, Transaction
+from ledger_service.storage import database, rows, sql
+
+_QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
+_LISTING = sql.load("listing.sql")
+
+_Result = TypeVar("_Result")
+
+
+class ReadStore:
+    """See application.ports.ReadStore."""
+
+    def __init__(self, pool: asyncpg.Pool[Any], clock: Clock) -> None:
+        self._pool = pool
+        self._clock = clock
+
+    @classmethod
+    async def open(cls, dsn: str, size: int, clock: Clock) -> ReadStore:
+        """Connect. Raises Unavailable."""
+        return cls(await _guarded(database.reader_pool, dsn, size), clock)
+
+    async def close(self) -> None:
+        """Drop all connections."""
+        self._pool.terminate()
+
+    async def currencies(self) -> dict[str, int]:
+        """Registered currencies beyond ISO 4217, with their exponents."""
+        return dict(await self._fetch("currencies"))
+
+    async def secret(self, name: str) -> bytes:
+        """A secret that all processes share."""
+        [(value,)] = await self._fetch("secret", name)
+        return bytes(value)
+
+    async def entity(self, entity_id: str) -> Entity | None:
+        """As it is now."""
+        records = await self._fetch("entity", entity_id)
+        return rows.entity_of(records[0]) if records else None
+
+    async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
+        """By id."""
+        return [rows.entity_of(record) for record in await self._fetch("entities", visible, after, limit)]
+
+    async def account_numbers(self, entity_no: int, account_ids: Sequence[str]) -> dict[str, int]:
+        """Numbers of those that exist."""
+        return dict(await self._fetch("account_numbers", entity_no, list(account_ids)))
+
+    async def accounts(self, entity_no: int, account_nos: Sequence[int]) -> list[Account]:
+        """In the order asked for; unknown numbers are left out."""
+        async with self._snapshot() as connection:
+            return await _accounts(connection, entity_no, account_nos)
+
+    async def list_accounts(
+        self, entity_no: int, wanted: AccountFilter, after: AccountPlace | None, limit: int
+    ) -> list[tuple[Account, AccountPlace]]:
+        """By code, then id; or in the order of the tree."""
+        common = (entity_no, wanted.parent_no, wanted.type, wanted.code_prefix, wanted.state)
+        async with self._snapshot() as connection:
+            if wanted.tree:
+                records = await connection.fetch(
+                    _QUERIES["accounts_tree"], *common, list(after.path) if after else None, limit
+                )
+                places = [AccountPlace(tuple(record["path"]), record["depth"]) for record in records]
+            else:
+                path = after.path if after else (None, None)
+                records = await connection.fetch(_QUERIES["accounts_page"], *common, *path, limit)
+                places = [AccountPlace((record["sort_code"], record["account_id"]), 0) for record in records]
+            accounts = await _accounts(connection, entity_no, [record["account_no"] for record in records])
+        return list(zip(accounts, places, strict=True))
+
+    async def balances(
+        self, entity_no: int, account_nos: Sequence[int], subtree: bool, currency: str | None, moment: Moment
+    ) -> BalancesAt:
+        """Totals by root and currency, all as of one sequence."""
+        records = await self._fetch(
+            "balances",
+            entity_no,
+            list(account_nos),
+            subtree,
+            currency,
+            moment.effective_time,
+            moment.known_time,
+            moment.known_sequence,
+            self._shift(),
+        )
+        first = records[0]
+        return BalancesAt(
+            first["sequence"],
+            first["last"],
+            [
+                BalanceRow(
+                    record["root"],
+                    record["currency"],
+                    Totals(
+                        record["debits_posted"],
+                        record["credits_posted"],
+                        record["debits_pending"],
+                        record["credits_pending"],
+                    ),
+                    record["number"],
+                )
+                for record in records
+                if record["root"] is not None
+            ],
+        )
+
+    async def currencies_of(self, entity_no: int, account_no: int) -> list[str]:
+        """Currencies that an account has entries in."""
+        return [currency for (currency,) in await self._fetch("currencies_of", entity_no, account_no)]
+
+    async def entries(
+        self, entity_no: int, account_no: int, currency: str, after: int | None, ascending: bool, limit: int
+    ) -> list[EntryRecord]:
+        """By number."""
+        query = "entries_up" if ascending else "entries_down"
+        found = []
+        for record in await self._fetch(query, entity_no, account_no, currency, after, limit):
+            head = rows.head_of(record)
+            found.append(
+                EntryRecord(
+                    number=record["number"],
+                    transaction_no=record["transaction_no"],
+                    sequence=record["sequence"],
+                    kind=record["kind"],
+                    side=record["side"],
+                    currency=currency,
+                    amount=record["amount"] if record["wide"] is None else record["wide"][0],
+                    totals=Totals(*head[:4]),
+                    effective_time=record["effective_time"],
+                    recorded_time=record["recorded_time"],
+                )
+            )
+        return found
+
+    async def transactions(self, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
+        """As they are now, in the order asked for; unknown numbers are left out."""
+        async with self._snapshot() as connection:
+            return await _transactions(connection, entity_no, transaction_nos)
+
+    async def transactions_by_reference(
+        self, entity_no: int, reference: str, after: int, limit: int
+    ) -> list[Transaction]:
+        """As they are now, oldest first."""
+        async with self._snapshot() as connection:
+            records = await connection.fetch(_QUERIES["by_reference"], entity_no, reference, after, limit)
+            return await _transactions(connection, entity_no, [record["sequence"] for record in records])
+
+    async def list_transactions(
+        self, entity_no: int, wanted: TransactionFilter, after: int | None, limit: int
+    ) -> list[Transaction]:
+        """As they are now, by age."""
+        async with self._snapshot() as connection:
+            records = await connection.fetch(
+                _listing(wanted),
+                entity_no,
+                after,
+                limit,
+                list(wanted.statuses) if wanted.statuses else None,
+                wanted.effective_from,
+                wanted.effective_before,
+                wanted.account_no,
+            )
+            return await _complete(connection, records)
+
+    async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]:
+        """All versions of a transaction, oldest first."""
+        async with self._snapshot() as connection:
+            records = await connection.fetch(_QUERIES["revisions"], entity_no, transaction_no, after, limit)
+            return await _complete(connection, records)
+
+    async def key_use(self, entity_no: int, key: str) -> tuple[int, int] | None:
+        """Sequence and span of the write that carried this key."""
+        records = await self._fetch("by_key", entity_no, key)
+        return (records[0]["sequence"], records[0]["span"]) if records else None
+
+    async def events(self, entity_no: int, after: int, limit: int) -> list[Event]:
+        """What happened after a sequence, in order; each as it was after the event."""
+        return await self._events("events_after", entity_no, after, limit)
+
+    async def events_at(self, entity_no: int, sequences: Sequence[int]) -> list[Event]:
+        """What happened at these sequences, in order."""
+        return await self._events("events_at", entity_no, list(sequences))
+
+    async def balances_after(self, entity_no: int, writes: Sequence[tuple[int, int]]) -> list[list[BalanceAfter]]:
+        """For each write, given by its first and last sequence, the balances after it of what it touched."""
+        found: list[list[BalanceAfter]] = [[] for _ in writes]
+        columns = [first for first, _ in writes], [last for _, last in writes]
+        for record in await self._fetch("balances_after", entity_no, *columns):
+            found[record["place"] - 1].append(
+                BalanceAfter(
+                    record["account_no"],
+                    record["account_id"],
+                    record["normal_side"],
+                    record["currency"],
+                    Totals(*rows.head_of(record)[:4]),
+                    record["number"],
+                    record["sequence"],
+                )
+            )
+        return found
+
+    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
+        """How far these entities have come."""
+        return dict(await self._fetch("last_sequences", list(entity_nos)))
+
+    async def entities_due(self, limit: int) -> list[int]:
+        """Entities with open transactions whose time is over."""
+        return [entity_no for (entity_no,) in await self._fetch("entities_due", self._shift(), limit)]
+
+    async def credential(self, token_hmac: bytes) -> dict[str, Any] | None:
+        """What a token stands for."""
+        records = await self._fetch("credentials", token_hmac)
+        return dict(records[0]) if records else None
+
+    async def is_answering(self) -> bool:
+        """Whether the database answers a trivial question at once."""
+        try:
+            async with asyncio.timeout(2):
+                await self._pool.fetchval("SELECT 1")
+            return True
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            return False
+
+    async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
+        query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])
+        async with self._snapshot() as connection:
+            records = await connection.fetch(query, entity_no, *arguments)
+            places = {(entity_no, record["postings_at"]) for record in records if record["postings_at"] is not None}
+            postings = rows.postings_of(await _fetch(connection, "postings", places)) if places else {}
+        found = []
+        for record in records:
+            transaction = None
+            if record["transaction_no"] is not None:
+                merged = {**record, "idempotency_key": record["created_key"]}
+                transaction = rows.transaction_of(merged, postings[entity_no, record["postings_at"]])
+            found.append(
+                Event(
+                    sequence=record["sequence"],
+                    kind=record["kind"],
+                    recorded_time=record["recorded_time"],
+                    actor=record["actor"],
+                    idempotency_key=record["idempotency_key"],
+                    transaction=transaction,
+                    account_no=record["account_no"],
+                    detail=record["detail"],
+                    fingerprint=record["request_hash"],
+                )
+            )
+        return found
+
+    def _shift(self) -> timedelta:
+        """How far the clock is from the database's: nothing, but in tests."""
+        now = datetime.now(UTC)
+        return self._clock.adjust(now) - now
+
+    async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
+        records: list[Any] = await _guarded(self._pool.fetch, _QUERIES[name], *arguments)
+        return records
+
+    @asynccontextmanager
+    async def _snapshot(self) -> AsyncIterator[Any]:
+        """A connection that sees one state of the database until the end."""
+        try:
+            async with (
+                self._pool.acquire() as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                yield connection
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise Unavailable(str(error) or type(error).__name__) from error
+
+
+def _listing(wanted: TransactionFilter) -> str:
+    """The query with the shortest way to what is wanted."""
+    down = not wanted.ascending
+    statuses = frozenset(wanted.statuses)
+    if wanted.account_no is not None:
+        name = "of_account"
+    elif statuses and statuses <= {1, 2}:
+        name = "of_open"
+    elif statuses and statuses <= {4, 5}:
+        name = "of_ended"
+    else:
+        name = "of_any"
+    return _LISTING[name].format(
+        order="DESC" if down else "ASC",
+        beyond="<" if down else ">",
+        # Down: entries up to the last before the place; up: entries after the last one at the place.
+        within="<=" if down else ">",
+        open_end="1" if down else "0",
+        matches=_LISTING["matches"].split("\n", 1)[1],
+    )
+
+
+async def _accounts(connection: Any, entity_no: int, account_nos: Sequence[int]) -> list[Account]:
+    places = [(entity_no, account_no) for account_no in account_nos]
+    if not places:
+        return []
+    limits = rows.limits_of(await _fetch(connection, "limits", places))
+    return [
+        rows.account_of(record, limits.get((entity_no, record["account_no"]), ()))
+        for record in await _fetch(connection, "accounts", places)
+    ]
+
+
+async def _transactions(connection: Any, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
+    places = [(entity_no, transaction_no) for transaction_no in transaction_nos]
+    return await _complete(connection, await _fetch(connection, "transactions", places)) if places else []
+
+
+async def _complete(connection: Any, records: Sequence[Any]) -> list[Transaction]:
+    """Add postings and reversals to rows of transactions."""
+    if not records:
+        return []
+    postings = rows.postings_of(
+        await _fetch(connection, "postings", {(record["entity_no"], record["postings_at"]) for record in records})
+    )
+    posted = [(record["entity_no"], record["transaction_no"]) for record in records if record["status"] == 3]
+    reversals: dict[tuple[int, int], tuple[int, ...]] = {}
+    if posted:
+        for entity_no, original, reversal in await _fetch(connection, "reversals", set(posted)):
+            reversals[entity_no, original] = (*reversals.get((entity_no, original), ()), reversal)
+    return [
+        rows.transaction_of(
+            record,
+            postings[record["entity_no"], record["postings_at"]],
+            reversals.get((record["entity_no"], record["transaction_no"]), ()) if record["status"] == 3 else (),
+        )
+        for record in records
+    ]
+
+
+async def _fetch(connection: Any, name: str, places: Iterable[tuple[int, int]]) -> list[Any]:
+    """A query over places, given as columns."""
+    pairs = list(places)
+    records: list[Any] = await connection.fetch(
+        _QUERIES[name], [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    )
+    return records
+
+
+async def _guarded(call: Callable[..., Awaitable[_Result]], *arguments: Any) -> _Result:
+    """The call's result; a database that can't be reached is said to be Unavailable."""
+    try:
+        return await call(*arguments)
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise Unavailable(str(error) or type(error).__name__) from error

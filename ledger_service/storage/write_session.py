@@ -1,0 +1,235 @@
+"""One connection of the committer: lock before BEGIN, load, write, COMMIT with its tag checked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import asyncpg
+
+from ledger_service.application.ports import (
+    Clock,
+    CommitUnknown,
+    Conflict,
+    Loaded,
+    Rejected,
+    StorageError,
+    Unavailable,
+)
+from ledger_service.domain.account import Account
+from ledger_service.domain.commands import Unit
+from ledger_service.domain.decide.book import Book, EventRow
+from ledger_service.storage import database
+from ledger_service.storage.loading import QUERIES, AccountCache, Loader
+
+_LOCK_SPACE = 0x6C67
+"""First half of the advisory locks' keys ("lg"); the second is the entity's number."""
+
+_ENTRY_COLUMNS = (
+    "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
+    "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
+    "latest_effective", "wide",
+)  # fmt: skip
+
+_ACCOUNT_COLUMNS = (
+    "entity_no", "account_no", "account_id", "type", "contra", "code", "name", "parent_no", "currencies",
+    "state", "metadata", "created_time", "updated_time", "sequence", "revision",
+)  # fmt: skip
+
+_Result = TypeVar("_Result")
+
+# SQLSTATE classes after which the same batch may succeed: 40 (serialization, deadlock), 55P03 (lock
+# timeout), 23505 (a writer beside our lock took the number: the chain refused the second one).
+_CONFLICTS = ("40", "55P03", "23505")
+# The content itself: data exceptions, constraints, our triggers, values that fit no column.
+_REJECTIONS = ("22", "23", "21", "0A", "42", "54")
+
+
+class WriteStore:
+    """Opens the committer's connections."""
+
+    def __init__(self, dsn: str, *, cached_accounts: int = 50_000) -> None:
+        self._dsn = dsn
+        self._cache = AccountCache(cached_accounts)
+
+    async def open_session(self) -> WriteSession:
+        """Raises Unavailable."""
+        try:
+            connection = await database.connect_writer(self._dsn)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            raise Unavailable(f"no connection to PostgreSQL: {error}") from error
+        return WriteSession(connection, self._cache)
+
+
+class WriteSession:
+    """See application.ports.WriteSession."""
+
+    def __init__(self, connection: Any, cache: AccountCache) -> None:
+        self._connection = connection
+        self._loader = Loader(connection, cache)
+        self._has_locks = False
+
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+        """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
+        ordered = sorted(entity_nos)
+        if len(ordered) > 1:
+            taken = await _translated(
+                self._connection.fetch,
+                "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
+                "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
+                _LOCK_SPACE,
+                ordered,
+            )
+            if taken:
+                self._has_locks = True
+                return sorted(record[0] for record in taken)
+        await _translated(
+            self._connection.execute, "SELECT pg_advisory_lock($1::int4, $2::int4)", _LOCK_SPACE, ordered[0]
+        )
+        self._has_locks = True
+        return ordered[:1]
+
+    async def begin(self) -> None:
+        """SERIALIZABLE, always; the server must be able to write."""
+        await _translated(self._connection.execute, "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+
+    async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
+        """See storage.loading."""
+        return await _translated(self._loader.load, units, clock, due_limit)
+
+    async def write(self, books: Sequence[Book]) -> None:
+        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
+        await _translated(self._write, books)
+
+    async def commit(self) -> None:
+        """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
+        try:
+            tag = await self._connection.execute("COMMIT")
+        except asyncpg.PostgresError as error:
+            state = error.sqlstate or ""
+            if state.startswith(_CONFLICTS):
+                raise Conflict(str(error)) from error
+            if state.startswith(_REJECTIONS):
+                raise Rejected(str(error)) from error
+            raise CommitUnknown(str(error)) from error
+        except (OSError, asyncpg.InterfaceError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise CommitUnknown(str(error)) from error
+        if tag != "COMMIT":
+            # COMMIT of a failed database transaction is answered by ROLLBACK, without an error.
+            raise Conflict(f"COMMIT was answered by {tag}")
+
+    async def rollback(self) -> None:
+        """Raises Unavailable when the connection is gone; the server rolls back then as well."""
+        await _translated(self._connection.execute, "ROLLBACK")
+
+    async def unlock(self) -> None:
+        """All at once."""
+        if self._has_locks:
+            await _translated(self._connection.execute, "SELECT pg_advisory_unlock_all()")
+            self._has_locks = False
+
+    async def was_committed(self, loaded: Loaded) -> bool:
+        """One entity tells for all: they were written in one database transaction."""
+        book = next(book for book in loaded.books.values() if book.events)
+        found: bool = await _translated(
+            self._connection.fetchval,
+            QUERIES["was_committed"],
+            book.entity.entity_no,
+            book.events[0].sequence,
+            loaded.writer,
+        )
+        return found
+
+    async def ping(self) -> None:
+        """One round trip."""
+        await _translated(self._connection.execute, "SELECT 1")
+
+    async def close(self) -> None:
+        """At once, without goodbye: whatever the session held is released by the server."""
+        self._connection.terminate()
+
+    async def _write(self, books: Sequence[Book]) -> None:
+        events = [event for book in books for event in book.events]
+        await self._copy("events", EventRow._fields, events)
+        accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
+        if accounts:
+            await self._copy("accounts", _ACCOUNT_COLUMNS, accounts)
+            await self._write_limits(
+                [(book, account) for book in books for account in book.new_accounts if account.limits]
+            )
+        entries = [entry for book in books for entry in book.entries]
+        if entries:
+            await self._copy("entries", _ENTRY_COLUMNS, entries)
+        for book in books:
+            await self._write_changes(book)
+
+    async def _write_changes(self, book: Book) -> None:
+        entity_no = book.entity.entity_no
+        for account in book.changed_accounts.values():
+            tag = await self._connection.execute(
+                QUERIES["update_account"], entity_no, account.account_no, account.code, account.name,
+                account.parent_no, account.currencies, account.state, account.metadata, account.updated_time,
+                account.sequence, account.revision,
+            )  # fmt: skip
+            _expect(tag, "UPDATE 1")
+        for account_no, limits in book.changed_limits.items():
+            await self._connection.execute(QUERIES["delete_limits"], entity_no, account_no)
+            if limits:
+                await self._write_limits([(book, book.accounts_by_no[account_no])])
+        if book.changed_entity is not None:
+            entity = book.changed_entity
+            tag = await self._connection.execute(
+                QUERIES["update_entity"], entity_no, entity.name, entity.time_zone, entity.state, entity.metadata,
+                entity.updated_time, entity.revision,
+            )  # fmt: skip
+            _expect(tag, "UPDATE 1")
+
+    async def _write_limits(self, accounts: Sequence[tuple[Book, Account]]) -> None:
+        await self._connection.executemany(
+            QUERIES["insert_limit"],
+            [
+                (book.entity.entity_no, account.account_no, limit.currency, limit.floor, limit.ceiling)
+                for book, account in accounts
+                for limit in account.limits
+            ],
+        )
+
+    async def _copy(self, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+        tag = await self._connection.copy_records_to_table(table, records=records, columns=columns)
+        _expect(tag, f"COPY {len(records)}")
+
+
+def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
+    # An account that is created and changed in one batch is inserted as created and then updated.
+    return (
+        book.entity.entity_no, account.account_no, account.account_id, account.type, account.contra,
+        account.code, account.name, account.parent_no, account.currencies, account.state, account.metadata,
+        account.created_time, account.updated_time, account.sequence, account.revision,
+    )  # fmt: skip
+
+
+def _expect(tag: str, wanted: str) -> None:
+    """A statement that wrote other than it should is a fault, however quiet the server was about it."""
+    if tag != wanted:
+        raise Rejected(f"expected {wanted}, got {tag}")
+
+
+async def _translated(call: Callable[..., Awaitable[_Result]], *arguments: Any) -> _Result:
+    """The call's result, or its failure as one of the port's: before COMMIT nothing has taken effect."""
+    try:
+        return await call(*arguments)
+    except StorageError:
+        raise
+    except asyncpg.PostgresError as error:
+        state = error.sqlstate or ""
+        if state.startswith(_CONFLICTS):
+            raise Conflict(f"{state}: {error}") from error
+        if state.startswith(_REJECTIONS):
+            raise Rejected(f"{state}: {error}") from error
+        raise Unavailable(f"{state}: {error}") from error
+    except (ValueError, TypeError, OverflowError) as error:
+        # asyncpg could not encode a value; its own DataError is a ValueError and an InterfaceError.
+        raise Rejected(str(error)) from error
+    except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+        raise Unavailable(str(error) or type(error).__name__) from error

@@ -1,0 +1,134 @@
+"""Logs and metrics: how they are set up, and every metric of the service in one place."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Final, TextIO
+
+import structlog
+from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from ledger_service.config import Address
+
+# The names are those of go-grpc-prometheus, so that existing dashboards and alerts work.
+RPC_STARTED: Final = Counter(
+    "grpc_server_started_total", "Calls begun.", ["grpc_type", "grpc_service", "grpc_method"]
+)
+RPC_HANDLED: Final = Counter(
+    "grpc_server_handled_total",
+    "Calls ended, by status code.",
+    ["grpc_type", "grpc_service", "grpc_method", "grpc_code"],
+)
+RPC_SECONDS: Final = Histogram(
+    "grpc_server_handling_seconds",
+    "Time from the start of a call to its end.",
+    ["grpc_type", "grpc_service", "grpc_method"],
+)
+COMMITS: Final = Counter(
+    "ledger_commits_total",
+    "Database transactions of the committer: committed, aborted (and tried again), unknown_resolved "
+    "(the answer to COMMIT was lost and the outcome was looked up), failed.",
+    ["outcome"],
+)
+COMMIT_ITEMS: Final = Histogram(
+    "ledger_commit_items",
+    "Writes committed together.",
+    buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000, 2_000, 5_000),
+)
+COMMIT_SECONDS: Final = Histogram(
+    "ledger_commit_seconds",
+    "Time of one database transaction of the committer, from taking the locks to the answer to COMMIT.",
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+QUEUE_COMMANDS: Final = Gauge("ledger_queue_commands", "Writes accepted and not yet taken by the committer.")
+REFUSALS: Final = Counter("ledger_refusals_total", "Definite refusals, by error reason.", ["reason"])
+
+# Compared with the keys of a log event in lower case.
+_SECRET_KEYS: Final = frozenset(
+    {
+        "token",
+        "bootstrap_token",
+        "authorization",
+        "dsn",
+        "migrate_dsn",
+        "password",
+        "secret",
+        "key_pepper",
+        "api_key",
+    }
+)
+_REDACTED: Final = "[redacted]"
+
+
+def serve_metrics(address: str, worker_index: int) -> str | None:
+    """Serve /metrics from a thread of its own; returns the address, or None when metrics are off.
+
+    Each worker has a port of its own, the configured one plus its index: a scrape of one shared port would
+    reach any one of the workers, and merging their numbers would need files that outlive a killed worker.
+    """
+    if address == "off":
+        return None
+    host, port = Address.parse(address)
+    start_http_server(port + worker_index, host)
+    return str(Address(host, port + worker_index))
+
+
+def redact_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Blank the values of keys that hold secrets, two levels deep (headers and settings come as dicts)."""
+    for key, value in event.items():
+        if key.lower() in _SECRET_KEYS:
+            event[key] = _REDACTED
+        elif isinstance(value, dict):
+            event[key] = {k: _REDACTED if str(k).lower() in _SECRET_KEYS else v for k, v in value.items()}
+    return event
+
+
+def configure_logging(level: str = "info", log_format: str = "auto", stream: TextIO | None = None) -> None:
+    """Write all logs, structlog's and the standard library's, as one line each to `stream` (standard error).
+
+    Args:
+        level: debug, info, warning or error.
+        log_format: json, console, or auto (console when the stream is a terminal).
+        stream: where to; standard error by default, standard output belongs to what a command answers.
+    """
+    stream = stream or sys.stderr
+    console = log_format == "console" or (log_format == "auto" and stream.isatty())
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.stdlib.ExtraAdder(),
+        redact_secrets,
+    ]
+    last: list[Processor] = (
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        if console
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    # asyncio tells of each slow callback at debug level through a logger of its own; grpc of each cancelled
+    # call.
+    logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
