@@ -21,9 +21,6 @@ from ledger_service.domain.identifiers import check_chosen_id, random_id
 from ledger_service.domain.snapshots import entity_from
 from ledger_service.domain.transaction import Status
 
-_COMMANDS_A_UNIT = 1000
-"""A call that is not atomic is cut into units of this many commands, so that it shares commits with others."""
-
 _POSTINGS_OF_A_CHANGE = 4
 """How many entries a change of a recorded transaction is reckoned to write, for the size of a commit."""
 
@@ -71,37 +68,24 @@ class Writes:
         if type(command) is CreateTransaction and command.status is Status.POSTED:
             require(principal, Scope.APPROVE)
 
-    def enqueue(self, principal: Principal, entity: Entity, command: CreateTransaction) -> Submission:
-        """Queue one command of a stream without waiting for it. Raises LedgerError QUEUE_FULL, DRAINING."""
-        self.check_direct_posting(principal, command)
-        return self._committer.enqueue(Unit(entity.entity_no, [command], postings=_postings(command)))
-
     async def complete(self, entity: Entity, outcomes: Sequence[Outcome]) -> list[Answer]:
         """What the callers of these outcomes are told."""
         return await self._answers.complete(entity, outcomes)
 
-    async def several(self, entity: Entity, commands: Sequence[Command], *, atomic: bool) -> list[Answer | LedgerError]:
-        """Write commands of one entity in order; of those that failed, why.
+    async def all_or_none(self, entity: Entity, commands: Sequence[Command]) -> list[Answer]:
+        """Write commands of one entity in order, all or none; if one is refused all answers are refusals.
 
-        `atomic`: all or none. Else each on its own; a LedgerError among the answers is a failure of the
-        service for that command (QUEUE_FULL, OUTCOME_UNKNOWN …), as a single call would have raised it.
+        Raises LedgerError when they could not be written (QUEUE_FULL, OUTCOME_UNKNOWN …).
         """
-        size = len(commands) if atomic else _COMMANDS_A_UNIT
-        results: list[Answer | LedgerError] = []
-        units = [
-            Unit(entity.entity_no, part, atomic, sum(map(_postings, part)))
-            for part in (list(commands[start : start + size]) for start in range(0, len(commands), size))
-        ]
-        for unit in units:
-            try:
-                outcomes: list[Outcome] = await self._committer.submit(unit)
-            except LedgerError as error:
-                if atomic:
-                    raise
-                results += [error] * len(unit.commands)
-                continue
-            results += await self._answers.complete(entity, outcomes)
-        return results
+        unit = Unit(entity.entity_no, list(commands), atomic=True, postings=sum(map(_postings, commands)))
+        return await self.complete(entity, await self._committer.submit(unit))
+
+    def enqueue(self, entity: Entity, commands: Sequence[CreateTransaction]) -> Submission:
+        """Queue commands that stand each on its own, without waiting for them (see committer.outcomes_of).
+
+        Raises LedgerError QUEUE_FULL, DRAINING: nothing was queued.
+        """
+        return self._committer.enqueue(Unit(entity.entity_no, list(commands), postings=sum(map(_postings, commands))))
 
     async def create_entity(
         self, principal: Principal, *, entity_id: str, name: str, time_zone: str, metadata_object: object

@@ -22,14 +22,10 @@ _RETRY_SECONDS = 5.0
 
 
 def command(
-    target: Annotated[
-        str, typer.Option(envvar="LEDGER_TARGET", help="The service, HOST:PORT.")
-    ] = "127.0.0.1:50051",
+    target: Annotated[str, typer.Option(envvar="LEDGER_TARGET", help="The service, HOST:PORT.")] = "127.0.0.1:50051",
     token: Annotated[
         str,
-        typer.Option(
-            envvar="LEDGER_TOKEN", help="Bearer token; without it, the one kept in the data folder."
-        ),
+        typer.Option(envvar="LEDGER_TOKEN", help="Bearer token; without it, the one kept in the data folder."),
     ] = "",
     data_dir: Annotated[
         str | None, typer.Option(help="The service's data folder, for its token (default: data).")
@@ -58,9 +54,7 @@ def command(
     except LedgerError as error:
         raise CommandError(_explain(error, target)) from error
     if not balanced:
-        raise CommandError(
-            "the trial balance does not net to zero; prove the database with: ledger-service verify"
-        )
+        raise CommandError("the trial balance does not net to zero; prove the database with: ledger-service verify")
 
 
 async def _play(client: LedgerClient, target: str) -> bool:
@@ -91,9 +85,7 @@ def _kept_token(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8").strip()
     except FileNotFoundError as error:
-        message = (
-            f"no token: put one into LEDGER_TOKEN, or name the service's --data-dir ({path} is not there)"
-        )
+        message = f"no token: put one into LEDGER_TOKEN, or name the service's --data-dir ({path} is not there)"
         raise CommandError(message, ExitCode.USAGE) from error
     except OSError as error:
         raise CommandError(f"cannot read {path}: {error.strerror}", ExitCode.USAGE) from error

@@ -103,9 +103,7 @@ def print_chart(console: Console, books: Books) -> None:
 
 def print_trial_balance(console: Console, books: Books) -> bool:
     """Every account's own balance in its column, and the sums; True when they are equal."""
-    table = Table(
-        title=f"Trial balance, {CURRENCY}", title_justify="left", box=box.SIMPLE_HEAD, show_footer=True
-    )
+    table = Table(title=f"Trial balance, {CURRENCY}", title_justify="left", box=box.SIMPLE_HEAD, show_footer=True)
     debits = credits_ = Decimal(0)
     rows: list[tuple[str, str, Decimal]] = []
     for account, _ in books.accounts:

@@ -163,9 +163,7 @@ class Story:
             messages.ApproveTransactionsRequest(
                 entity_id=self._entity_id,
                 idempotency_key="capture-2",
-                approvals=[
-                    messages.Approval(transaction_id=held.transaction.id, amount=money("65.00", CURRENCY))
-                ],
+                approvals=[messages.Approval(transaction_id=held.transaction.id, amount=money("65.00", CURRENCY))],
             )
         )
         self._steps.step("capture", "65.00; the rest is free", "65.00", approved.balances)
@@ -247,9 +245,7 @@ class Story:
 
     async def _read(self, account_ids: list[str]) -> list[messages.Balance]:
         answer = await self._client.accounts.BatchGetBalances(
-            messages.BatchGetBalancesRequest(
-                entity_id=self._entity_id, account_ids=account_ids, currency=CURRENCY
-            )
+            messages.BatchGetBalancesRequest(entity_id=self._entity_id, account_ids=account_ids, currency=CURRENCY)
         )
         return [balance for account in answer.accounts for balance in account.balances]
 

@@ -49,7 +49,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             raise invalid("requests", f"must have 1 to {MAX_ACCOUNTS} items, has {len(request.requests)}")
         commands = self._new_accounts(principal, request)
         entity = await self._writes.entity_for(principal, "BatchCreateAccounts", entity_id)
-        answers = await self._writes.several(entity, commands, atomic=True)
+        answers = await self._writes.all_or_none(entity, commands)
         responses = []
         for answer in answers:
             if not isinstance(answer, Applied):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger.v1 import transaction_service_pb2 as pb
 from ledger_service.application.access import Principal
@@ -12,7 +12,7 @@ from ledger_service.application.committer import outcomes_of
 from ledger_service.application.intake import fields
 from ledger_service.application.queue import Submission
 from ledger_service.domain.account import Entity
-from ledger_service.domain.commands import Command, CreateTransaction
+from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.rpc import incoming
@@ -21,6 +21,9 @@ from ledger_service.rpc.calls import as_ledger_error
 from ledger_service.rpc.errors import item_of, status_of
 from ledger_service.rpc.outgoing import Outgoing
 from ledger_service.rpc.services import UseCases
+
+_PART = 250
+"""Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
 
 
 class Bulk:
@@ -50,30 +53,61 @@ class Bulk:
     ) -> pb.BatchCreateTransactionsResponse:
         """Malformed items of a batch that is not atomic fail alone; the others are written."""
         entity_id = fields.entity_id(request.entity_id)
-        self._check_size(request)
-        commands, errors = self._commands(principal, request)
-        if request.atomic and errors:
-            raise errors[min(errors)]
         entity = await self._writes.entity_for(principal, "BatchCreateTransactions", entity_id)
-        for index, command in list(commands.items()):
-            try:
-                self._writes.check_direct_posting(principal, command)
-            except LedgerError as error:
-                if request.atomic:
-                    raise
-                errors[index] = error
-                del commands[index]
-        answers: list[Answer] = []
-        if commands:
-            answers = await self._writes.several(entity, list(commands.values()), atomic=request.atomic)
-        if request.atomic and not all(isinstance(answer, Applied) for answer in answers):
+        self._check_size(request)
+        if request.atomic:
+            return await self._atomic(principal, entity, request)
+        parts = []
+        for start in range(0, len(request.requests), _PART):
+            parts.append(self._enqueue_part(principal, entity, request, start))
+            # The committer begins with this part while the next one is read.
+            await asyncio.sleep(0)
+        response = pb.BatchCreateTransactionsResponse()
+        for part in parts:
+            # ... and writes the next one while the answers to this one are made.
+            response.results.extend([self._result(entity, item) for item in await self._settle(entity, part)])
+        return response
+
+    async def _atomic(
+        self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest
+    ) -> pb.BatchCreateTransactionsResponse:
+        commands = []
+        for index, item in enumerate(request.requests):
+            commands.append(self._command(principal, request.entity_id, item, f"requests[{index}]"))
+        answers = await self._writes.all_or_none(entity, commands)
+        if not all(isinstance(answer, Applied) for answer in answers):
             raise failure_of(answers)
-        by_index: dict[int, Answer] = {**errors, **dict(zip(commands, answers, strict=True))}
-        return pb.BatchCreateTransactionsResponse(
-            results=[
-                self._result(entity, by_index[index], commands.get(index)) for index in range(len(request.requests))
-            ]
-        )
+        items = [_Item(command, answer) for command, answer in zip(commands, answers, strict=True)]
+        return pb.BatchCreateTransactionsResponse(results=[self._result(entity, item) for item in items])
+
+    def _enqueue_part(
+        self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest, start: int
+    ) -> _Part:
+        """Queue some of a batch's items; those that are malformed have their answer already."""
+        items: list[_Item] = []
+        for index, message in enumerate(request.requests[start : start + _PART], start):
+            try:
+                items.append(_Item(self._command(principal, request.entity_id, message, f"requests[{index}]"), None))
+            except LedgerError as error:
+                items.append(_Item(None, error))
+        commands = [item.command for item in items if item.command is not None]
+        try:
+            return _Part(items, self._writes.enqueue(entity, commands) if commands else None)
+        except LedgerError as error:
+            return _Part([_Item(item.command, item.answer or error) for item in items], None)
+
+    async def _settle(self, entity: Entity, part: _Part) -> list[_Item]:
+        """The items with their answers."""
+        if part.submission is None:
+            return part.items
+        answers: list[Answer]
+        try:
+            answers = list(await self._writes.complete(entity, await outcomes_of(part.submission)))
+        except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
+            error = as_ledger_error(failure, "BatchCreateTransactions")
+            answers = [error] * len(part.submission.unit.commands)
+        found = iter(answers)
+        return [item if item.command is None else _Item(item.command, next(found)) for item in part.items]
 
     async def stream(
         self, principal: Principal, requests: AsyncIterator[pb.StreamCreateTransactionsRequest]
@@ -97,10 +131,10 @@ class Bulk:
         try:
             async for message in requests:
                 try:
-                    waiting = await self._enqueue(principal, message.request)
+                    waiting: _Waiting = await self._enqueue(principal, message.request)
                 except Exception as error:  # noqa: BLE001  # told to the caller, and logged
                     # One bad item is told of in its place; the stream goes on.
-                    waiting = _Waiting(error=as_ledger_error(error, "StreamCreateTransactions"))
+                    waiting = as_ledger_error(error, "StreamCreateTransactions")
                 await window.put(waiting)
         finally:
             await window.put(None)
@@ -111,26 +145,18 @@ class Bulk:
             command = incoming.new_transaction(request, self._currencies, principal.name)
         except LedgerError as error:
             raise item_of(error, "request") from error
+        self._writes.check_direct_posting(principal, command)
         entity = await self._writes.entity_for(principal, "StreamCreateTransactions", entity_id)
-        submission = self._writes.enqueue(principal, entity, command)
-        return _Waiting(entity, command, submission)
+        return _Sent(entity, _Part([_Item(command, None)], self._writes.enqueue(entity, [command])))
 
     async def _answer(self, index: int, waiting: _Waiting) -> pb.StreamCreateTransactionsResponse:
-        answer: Answer
-        entity, command = waiting.entity, waiting.command
-        if entity is None or command is None or waiting.submission is None:
-            assert waiting.error is not None
-            return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting.error))
-        try:
-            outcomes = await outcomes_of(waiting.submission)
-            [answer] = await self._writes.complete(entity, outcomes)
-        except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
-            answer = as_ledger_error(failure, "StreamCreateTransactions")
-        if isinstance(answer, Applied):
-            response = self.created(entity, answer, validate_only=command.validate_only)
-            return pb.StreamCreateTransactionsResponse(index=index, response=response)
-        error = answer.error if isinstance(answer, Refused) else answer
-        return pb.StreamCreateTransactionsResponse(index=index, error=status_of(error))
+        if isinstance(waiting, LedgerError):
+            return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting))
+        [item] = await self._settle(waiting.entity, waiting.part)
+        result = self._result(waiting.entity, item)
+        if result.HasField("error"):
+            return pb.StreamCreateTransactionsResponse(index=index, error=result.error)
+        return pb.StreamCreateTransactionsResponse(index=index, response=result.response)
 
     def _check_size(self, request: pb.BatchCreateTransactionsRequest) -> None:
         most = self._limits.max_batch_transactions
@@ -143,43 +169,50 @@ class Bulk:
                 f"must have at most {self._limits.max_batch_postings} postings together, has {postings}",
             )
 
-    def _commands(
-        self, principal: Principal, request: pb.BatchCreateTransactionsRequest
-    ) -> tuple[dict[int, Command], dict[int, LedgerError]]:
-        """Commands and errors by the items' places."""
-        commands: dict[int, Command] = {}
-        errors: dict[int, LedgerError] = {}
-        for index, item in enumerate(request.requests):
-            try:
-                if item.entity_id not in ("", request.entity_id):
-                    raise invalid("entity_id", "must be empty or that of the batch")
-                commands[index] = incoming.new_transaction(item, self._currencies, principal.name)
-            except LedgerError as error:
-                errors[index] = item_of(error, f"requests[{index}]")
-        return commands, errors
+    def _command(
+        self, principal: Principal, entity_id: str, message: pb.CreateTransactionRequest, path: str
+    ) -> CreateTransaction:
+        try:
+            if message.entity_id not in ("", entity_id):
+                raise invalid("entity_id", "must be empty or that of the batch")
+            command = incoming.new_transaction(message, self._currencies, principal.name)
+            self._writes.check_direct_posting(principal, command)
+            return command
+        except LedgerError as error:
+            raise item_of(error, path) from error
 
-    def _result(self, entity: Entity, answer: Answer, command: Command | None) -> pb.BatchCreateTransactionsResult:
+    def _result(self, entity: Entity, item: _Item) -> pb.BatchCreateTransactionsResult:
+        answer = item.answer
         if isinstance(answer, Applied):
-            assert isinstance(command, CreateTransaction)
-            response = self.created(entity, answer, validate_only=command.validate_only)
+            validate_only = item.command is not None and item.command.validate_only
+            response = self.created(entity, answer, validate_only=validate_only)
             return pb.BatchCreateTransactionsResult(response=response)
-        error = answer.error if isinstance(answer, Refused) else answer
-        return pb.BatchCreateTransactionsResult(error=status_of(error))
+        assert answer is not None
+        return pb.BatchCreateTransactionsResult(
+            error=status_of(answer.error if isinstance(answer, Refused) else answer)
+        )
 
 
-class _Waiting:
-    """An item of a stream: queued, or failed before it could be."""
+class _Item(NamedTuple):
+    """One request of many: its command unless it was malformed, its answer as soon as there is one."""
 
-    __slots__ = ("command", "entity", "error", "submission")
+    command: CreateTransaction | None
+    answer: Answer | None
 
-    def __init__(
-        self,
-        entity: Entity | None = None,
-        command: CreateTransaction | None = None,
-        submission: Submission | None = None,
-        error: LedgerError | None = None,
-    ) -> None:
-        self.entity = entity
-        self.command = command
-        self.submission = submission
-        self.error = error
+
+class _Part(NamedTuple):
+    """Items that were queued together; `submission` None: all have their answers."""
+
+    items: list[_Item]
+    submission: Submission | None
+
+
+class _Sent(NamedTuple):
+    """An item of a stream that was queued."""
+
+    entity: Entity
+    part: _Part
+
+
+_Waiting = _Sent | LedgerError
+"""An item of a stream: queued, or failed before it could be."""

@@ -26,7 +26,7 @@ from ledger_service.storage.loading import QUERIES, AccountCache, Loader
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
 
-_ENTRY_COLUMNS = (
+ENTRY_COLUMNS = (
     "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
     "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
     "latest_effective", "wide",
@@ -160,7 +160,7 @@ class WriteSession:
             )
         entries = [entry for book in books for entry in book.entries]
         if entries:
-            await self._copy("entries", _ENTRY_COLUMNS, entries)
+            await self._copy("entries", ENTRY_COLUMNS, entries)
         for book in books:
             await self._write_changes(book)
 

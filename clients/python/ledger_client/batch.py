@@ -53,9 +53,7 @@ class BatchOutcome:
     error: LedgerError | None = None
 
 
-def chunks(
-    requests: Iterable[CreateTransactionRequest], size: int
-) -> Iterator[list[CreateTransactionRequest]]:
+def chunks(requests: Iterable[CreateTransactionRequest], size: int) -> Iterator[list[CreateTransactionRequest]]:
     """Cut into lists of up to `size` items that keep the service's limits; give each item its key."""
     chunk: list[CreateTransactionRequest] = []
     postings = length = 0
@@ -63,9 +61,7 @@ def chunks(
         # A copy: whoever gives us a generator may change and yield the same message again.
         request = copy.deepcopy(bare) if bare.idempotency_key else keys.with_key(bare)
         more_postings, more_length = len(request.postings) or 2, request.ByteSize()
-        full = (
-            len(chunk) == size or postings + more_postings > MAX_POSTINGS or length + more_length > _MAX_BYTES
-        )
+        full = len(chunk) == size or postings + more_postings > MAX_POSTINGS or length + more_length > _MAX_BYTES
         if chunk and full:
             yield chunk
             chunk, postings, length = [], 0, 0
@@ -135,9 +131,7 @@ async def _send(
             return [outcomes[i] for i in range(len(items))]
 
 
-def _outcome(
-    index: int, request: CreateTransactionRequest, result: BatchCreateTransactionsResult
-) -> BatchOutcome:
+def _outcome(index: int, request: CreateTransactionRequest, result: BatchCreateTransactionsResult) -> BatchOutcome:
     if result.WhichOneof("outcome") == "response":
         return BatchOutcome(index, request, response=result.response)
     return BatchOutcome(index, request, error=LedgerError.from_status(result.error, request))

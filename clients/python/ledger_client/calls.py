@@ -85,17 +85,13 @@ class UnaryCall(Generic[_RequestT, _ResponseT]):
             request = self._prepare(request)
         return await self.within(self._settings.retry.start(), request, timeout)
 
-    async def within(
-        self, attempts: Attempts, request: _RequestT, limit: float | None = None, /
-    ) -> _ResponseT:
+    async def within(self, attempts: Attempts, request: _RequestT, limit: float | None = None, /) -> _ResponseT:
         """The same within a time that has begun before, for a request that is safe to repeat as it is."""
         if limit is None:
             limit = self._settings.timeout
         while True:
             try:
-                return await self._method(
-                    request, timeout=attempts.time_for(limit), metadata=self._settings.metadata
-                )
+                return await self._method(request, timeout=attempts.time_for(limit), metadata=self._settings.metadata)
             except grpc.aio.AioRpcError as failure:
                 error = LedgerError.from_rpc_error(failure, cast("Message", request))
                 if not error.is_retryable or not await attempts.pause():

@@ -161,9 +161,7 @@ class LedgerClient:
         call = self.transactions.BatchCreateTransactions
         return batch_create(call, self._retry, entity_id, requests, chunk=chunk, in_flight=in_flight)
 
-    def watch(
-        self, entity_id: str, after_sequence: int = 0
-    ) -> AsyncGenerator[WatchTransactionsResponse, None]:
+    def watch(self, entity_id: str, after_sequence: int = 0) -> AsyncGenerator[WatchTransactionsResponse, None]:
         """Yield everything that happens in an entity after a sequence: first what is recorded, then live.
 
         Goes on by itself after a lost connection or a restart of the server, without a gap or a repeat. To go

@@ -87,9 +87,7 @@ class LedgerError(Exception):
         """True: the call has not taken effect and never will. False: nobody has said so."""
         # RESOURCE_EXHAUSTED is also what gRPC itself says of an *answer* that is too long to be received, and
         # then the call has taken effect: it counts as a refusal only when the service has given its reason.
-        return self.code in _DEFINITE_CODES or (
-            self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.reason != ""
-        )
+        return self.code in _DEFINITE_CODES or (self.code is grpc.StatusCode.RESOURCE_EXHAUSTED and self.reason != "")
 
     @property
     def is_retryable(self) -> bool:

@@ -151,9 +151,58 @@ BEGIN
             broken.entity_no, broken.first USING ERRCODE = 'integrity_constraint_violation';
     END IF;
 
-    -- Rule 2: number and totals follow from the entry before. The first of each account in this
-    -- statement is compared with the table, the others with each other. LATERAL with LIMIT keeps the
-    -- planner on the index whatever it believes of the sizes.
+    -- Rules 2 and 7, first the quick way: 64-bit arithmetic proves nearly every statement at two thirds of
+    -- the cost. What it can't prove, because it is wide or wrong, the exact way below decides.
+    -- The first entry of each account in this statement is compared with the table, the others with each
+    -- other. LATERAL with LIMIT keeps the planner on the index whatever it believes of the sizes.
+    PERFORM FROM (
+        SELECT n.*, lag(n.number) OVER w AS before, lag(n.debits_posted) OVER w AS before_dp,
+               lag(n.credits_posted) OVER w AS before_cp, lag(n.debits_pending) OVER w AS before_dq,
+               lag(n.credits_pending) OVER w AS before_cq, lag(n.latest_effective) OVER w AS before_effective
+        FROM new_entries n WINDOW w AS (PARTITION BY n.entity_no, n.account_no, n.currency ORDER BY n.number)
+    ) c
+    LEFT JOIN LATERAL (
+        SELECT p.number, p.debits_posted, p.credits_posted, p.debits_pending, p.credits_pending,
+               p.latest_effective, p.wide IS NOT NULL AS is_wide
+        FROM entries p
+        WHERE c.before IS NULL AND p.entity_no = c.entity_no AND p.account_no = c.account_no
+          AND p.currency = c.currency AND p.number = c.number - 1
+        LIMIT 1
+    ) p ON true
+    LEFT JOIN LATERAL (
+        SELECT a.state, a.currencies, a.normal_side FROM accounts a
+        WHERE a.entity_no = c.entity_no AND a.account_no = c.account_no LIMIT 1
+    ) a ON true
+    LEFT JOIN LATERAL (
+        SELECT l.floor, l.ceiling FROM account_limits l
+        WHERE l.entity_no = c.entity_no AND l.account_no = c.account_no AND l.currency = c.currency LIMIT 1
+    ) l ON true
+    WHERE c.wide IS NOT NULL OR p.is_wide
+       OR a.state IS DISTINCT FROM 1
+       OR (cardinality(a.currencies) > 0 AND c.currency <> ALL (a.currencies))
+       OR c.number <> COALESCE(c.before, p.number, 0) + 1
+       OR c.debits_posted <> COALESCE(c.before_dp, p.debits_posted, 0)
+            + CASE WHEN c.side = 1 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
+       OR c.credits_posted <> COALESCE(c.before_cp, p.credits_posted, 0)
+            + CASE WHEN c.side = 2 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
+       OR c.debits_pending <> COALESCE(c.before_dq, p.debits_pending, 0)
+            + CASE WHEN c.side = 2 OR c.kind = 1 THEN 0 WHEN c.kind = 2 THEN c.amount ELSE -c.amount END
+       OR c.credits_pending <> COALESCE(c.before_cq, p.credits_pending, 0)
+            + CASE WHEN c.side = 1 OR c.kind = 1 THEN 0 WHEN c.kind = 2 THEN c.amount ELSE -c.amount END
+       OR c.latest_effective <> GREATEST(c.effective_time, COALESCE(c.before_effective, p.latest_effective))
+       -- Differences of 64-bit totals may need more than 64 bits. An entry in between its event's others may
+       -- look worse than its end: that too is for the exact way.
+       OR (l.floor IS NOT NULL AND l.floor > CASE a.normal_side
+            WHEN 1 THEN c.debits_posted::numeric - c.credits_posted - c.credits_pending
+            ELSE c.credits_posted::numeric - c.debits_posted - c.debits_pending END)
+       OR (l.ceiling IS NOT NULL AND l.ceiling < CASE a.normal_side
+            WHEN 1 THEN c.debits_posted::numeric - c.credits_posted + c.debits_pending
+            ELSE c.credits_posted::numeric - c.debits_posted + c.credits_pending END)
+    LIMIT 1;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
+
     WITH chained AS (
         SELECT n.entity_no, n.account_no, n.currency, n.number, n.kind, n.side, n.wide IS NOT NULL AS is_wide,
                n.effective_time, n.latest_effective,

@@ -1,6 +1,7 @@
 -- Transactions as they are now: the newest revision, with what only the first one says.
 CREATE VIEW ledger.transactions WITH (security_invoker = true) AS
-SELECT c.entity_no, c.transaction_no,
+-- transaction_no is the sequence of the first revision; taken from there, the primary key finds it.
+SELECT c.entity_no, c.sequence AS transaction_no,
        COALESCE(v.revision, c.revision) AS revision,
        COALESCE(v.sequence, c.sequence) AS sequence,
        COALESCE(v.status, c.status) AS status,

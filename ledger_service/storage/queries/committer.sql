@@ -79,7 +79,9 @@ SELECT DISTINCT entity_no, account_no, sequence AS version FROM wanted
 -- $1 entity numbers, $2 account numbers.
 SELECT b.entity_no, b.account_no, b.sequence AS version
 FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
-JOIN accounts b ON b.entity_no = p.entity_no AND b.account_no = p.account_no
+CROSS JOIN LATERAL (
+    SELECT a.* FROM accounts a WHERE a.entity_no = p.entity_no AND a.account_no = p.account_no LIMIT 1
+) b
 
 -- name: codes
 -- $1 entity numbers, $2 codes.
@@ -98,14 +100,18 @@ GROUP BY p.entity_no, p.account_no
 -- $1 entity numbers, $2 account numbers. Digest of the request that created each.
 SELECT e.entity_no, e.sequence AS account_no, e.request_hash
 FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
-JOIN events e ON e.entity_no = p.entity_no AND e.sequence = p.account_no
+CROSS JOIN LATERAL (
+    SELECT v.* FROM events v WHERE v.entity_no = p.entity_no AND v.sequence = p.account_no LIMIT 1
+) e
 
 -- name: reversed
 -- $1 entity numbers, $2 numbers of originals. How much of each leg is reversed.
 SELECT p.entity_no, p.transaction_no, x.leg, sum(COALESCE(x.wide[1], x.amount)) AS amount
 FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, transaction_no)
-JOIN events e ON e.entity_no = p.entity_no AND e.reverses = p.transaction_no
-JOIN entries x ON x.entity_no = e.entity_no AND x.sequence = e.sequence
+CROSS JOIN LATERAL (
+    SELECT y.leg, y.amount, y.wide FROM events e JOIN entries y ON y.entity_no = e.entity_no AND y.sequence = e.sequence
+    WHERE e.entity_no = p.entity_no AND e.reverses = p.transaction_no OFFSET 0
+) x
 GROUP BY p.entity_no, p.transaction_no, x.leg
 
 -- name: was_committed

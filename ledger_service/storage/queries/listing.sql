@@ -62,7 +62,9 @@ WITH RECURSIVE found AS (
     ORDER BY transaction_no {order} LIMIT $3
 )
 SELECT t.* FROM page p
-JOIN transactions t ON t.entity_no = $1 AND t.transaction_no = p.transaction_no
+CROSS JOIN LATERAL (
+    SELECT v.* FROM transactions v WHERE v.entity_no = $1 AND v.transaction_no = p.transaction_no LIMIT 1
+) t
 ORDER BY t.transaction_no {order}
 
 -- name: matches

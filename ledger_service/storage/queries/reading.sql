@@ -157,7 +157,11 @@ SELECT currency FROM found
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
       AND ($4::int8 IS NULL OR number < $4) ORDER BY number DESC LIMIT $5
-) e JOIN events v ON v.entity_no = e.entity_no AND v.sequence = e.sequence
+) e
+CROSS JOIN LATERAL (
+    SELECT w.recorded_time, w.transaction_no FROM events w
+    WHERE w.entity_no = e.entity_no AND w.sequence = e.sequence LIMIT 1
+) v
 ORDER BY e.number DESC
 
 -- name: entries_up
@@ -165,14 +169,20 @@ ORDER BY e.number DESC
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
       AND number > COALESCE($4::int8, 0) ORDER BY number LIMIT $5
-) e JOIN events v ON v.entity_no = e.entity_no AND v.sequence = e.sequence
+) e
+CROSS JOIN LATERAL (
+    SELECT w.recorded_time, w.transaction_no FROM events w
+    WHERE w.entity_no = e.entity_no AND w.sequence = e.sequence LIMIT 1
+) v
 ORDER BY e.number
 
 -- name: reversals
 -- $1 entity numbers, $2 numbers of originals.
 SELECT e.entity_no, e.reverses, e.transaction_no
 FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, transaction_no)
-JOIN events e ON e.entity_no = p.entity_no AND e.reverses = p.transaction_no AND e.kind = 7
+CROSS JOIN LATERAL (
+    SELECT v.* FROM events v WHERE v.entity_no = p.entity_no AND v.reverses = p.transaction_no AND v.kind = 7 OFFSET 0
+) e
 ORDER BY e.entity_no, e.reverses, e.sequence
 
 -- name: by_reference
@@ -226,11 +236,18 @@ FROM (
     SELECT w.place, x.account_no, x.currency, max(x.number) AS number,
            min(ARRAY[x.sequence, CASE x.kind WHEN 3 THEN 0 ELSE 1 END, x.leg]) AS first
     FROM unnest($2::int8[], $3::int8[]) WITH ORDINALITY AS w (first, last, place)
-    JOIN entries x ON x.entity_no = $1 AND x.sequence BETWEEN w.first AND w.last
+    CROSS JOIN LATERAL (
+        SELECT y.* FROM entries y WHERE y.entity_no = $1 AND y.sequence BETWEEN w.first AND w.last OFFSET 0
+    ) x
     GROUP BY w.place, x.account_no, x.currency
 ) t
-JOIN entries e ON e.entity_no = $1 AND e.account_no = t.account_no AND e.currency = t.currency AND e.number = t.number
-JOIN accounts a ON a.entity_no = $1 AND a.account_no = t.account_no
+CROSS JOIN LATERAL (
+    SELECT y.* FROM entries y WHERE y.entity_no = $1 AND y.account_no = t.account_no AND y.currency = t.currency
+      AND y.number = t.number LIMIT 1
+) e
+CROSS JOIN LATERAL (
+    SELECT b.account_id, b.normal_side FROM accounts b WHERE b.entity_no = $1 AND b.account_no = t.account_no LIMIT 1
+) a
 ORDER BY t.place, t.first
 
 -- name: last_sequences
