@@ -2,35 +2,27 @@
 
     submit -> queue -> lane: lock, BEGIN, load, decide, write, COMMIT, unlock -> answers
 
-A lane is a task with a connection of its own; an entity is in one lane at a time. The steps of one batch
-and everything that can go wrong in them stand in `Lane`; nothing is waited for but the lane's own work, so
-a lone call is committed at once and a thousand together.
+A lane is a task with a connection of its own (application.lane); an entity is in one lane at a time. Nothing
+is waited for but the lane's own work, so a lone call is committed at once and a thousand together.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from dataclasses import dataclass
 
 import structlog
 
+from ledger_service.application.lane import Lane
 from ledger_service.application.ports import (
     Clock,
-    CommitUnknown,
-    Conflict,
-    Loaded,
     Observer,
-    Rejected,
-    StorageError,
-    Unavailable,
-    WriteSession,
     WriteStore,
 )
-from ledger_service.application.queue import Batch, Submission, WriteQueue
+from ledger_service.application.queue import Submission, WriteQueue
 from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide import Outcome, Refused, decide
+from ledger_service.domain.decide import Outcome
 from ledger_service.domain.errors import LedgerError, Reason
 
 _log = structlog.get_logger()
@@ -171,251 +163,3 @@ async def outcomes_of(submission: Submission) -> list[Outcome]:
     except asyncio.CancelledError:
         submission.is_abandoned = True
         raise
-
-
-class Lane:
-    """One connection and the batches that go through it, one after the other."""
-
-    def __init__(self, committer: Committer, number: int) -> None:
-        self._committer = committer
-        self._number = number
-        self._session: WriteSession | None = None
-        self._pause = committer.limits.first_pause_seconds
-
-    async def run(self) -> None:
-        """Take batches for ever."""
-        committer = self._committer
-        while True:
-            batch = committer.queue.take(committer.idle_lanes + 1)
-            if not batch:
-                committer.work.clear()
-                await self._wait_for_work()
-                continue
-            try:
-                await self._write(batch)
-            except BaseException:
-                self._give_up(batch, _internal("the committer failed"))
-                raise
-            finally:
-                for entity_no in batch:
-                    committer.queue.release(entity_no)
-                # What waited for these entities can be taken now, by any lane.
-                committer.work.set()
-
-    async def close(self) -> None:
-        """Drop the connection."""
-        if self._session is not None:
-            session, self._session = self._session, None
-            await session.close()
-
-    async def _wait_for_work(self) -> None:
-        committer = self._committer
-        committer.idle_lanes += 1
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(committer.limits.ping_seconds):
-                        await committer.work.wait()
-                    return
-                except TimeoutError:
-                    await self._ping()
-        finally:
-            committer.idle_lanes -= 1
-
-    async def _ping(self) -> None:
-        if self._session is not None:
-            try:
-                await self._session.ping()
-            except StorageError:
-                await self.close()
-
-    async def _write(self, batch: Batch) -> None:
-        """Write a batch until it has its answers; entries of `batch` go as they are answered or put back."""
-        limits = self._committer.limits
-        self._pause = limits.first_pause_seconds
-        while batch:
-            try:
-                await self._attempt(batch)
-            except Conflict as error:
-                self._committer.observer.aborted()
-                _log.debug("batch_aborted", lane=self._number, cause=str(error))
-                await self._end_attempt()
-                self._drop_overdue(batch)
-                await self._rest()
-            except Unavailable as error:
-                self._committer.observer.aborted()
-                _log.warning("database_unavailable", lane=self._number, cause=str(error))
-                await self.close()
-                self._drop_overdue(batch)
-                await self._rest()
-            except Rejected as error:
-                self._committer.observer.aborted()
-                await self._end_attempt()
-                await self._find_culprit(batch, error)
-
-    async def _attempt(self, batch: Batch) -> None:
-        """One database transaction: whatever is in it when COMMIT succeeds is answered and leaves the batch."""
-        committer = self._committer
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        session = await self._open()
-        locked = await session.lock(list(batch))
-        for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
-            # Another process writes it: its turn comes again, without keeping the others waiting.
-            committer.queue.put_back(entity_no, batch.pop(entity_no))
-        units = {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
-        await session.begin()
-        loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
-        outcomes = {
-            entity_no: decide(book, [] if loaded.more_due else units[entity_no])
-            for entity_no, book in loaded.books.items()
-        }
-        written = [book for book in loaded.books.values() if book.events]
-        if written:
-            await session.write(written)
-            if not await self._commit(session, loaded):
-                self._give_up(batch, _unknown())
-                return
-        else:
-            await session.rollback()
-        if not loaded.more_due:
-            self._answer(batch, outcomes)
-        for book in written:
-            committer.observer.advanced(book.entity.entity_no, book.sequence)
-        if written:
-            committer.observer.committed(sum(len(book.events) for book in written), loop.time() - began)
-        # Answers first: unlocking is no part of anybody's latency.
-        with contextlib.suppress(StorageError):
-            session = await self._open()
-            await session.unlock()
-            return
-        await self.close()
-
-    async def _commit(self, session: WriteSession, loaded: Loaded) -> bool:
-        """COMMIT, in a task that nothing cancels; a lost answer is found out. False: it could not be.
-
-        Raises Conflict, Rejected, and Unavailable when it turns out that nothing was committed.
-        """
-        task = asyncio.ensure_future(session.commit())
-        try:
-            await asyncio.shield(task)
-            return True
-        except CommitUnknown as error:
-            _log.warning("commit_unknown", lane=self._number, cause=str(error))
-        except asyncio.CancelledError:
-            with contextlib.suppress(StorageError):
-                await task
-            raise
-        committed = await self._resolve(loaded)
-        if committed is None:
-            return False
-        self._committer.observer.resolved()
-        if not committed:
-            raise Unavailable("the connection broke and the batch was not committed")
-        return True
-
-    async def _resolve(self, loaded: Loaded) -> bool | None:
-        """Whether a COMMIT without an answer was carried out; None: not to be found out in time.
-
-        The lock comes first: the lost session holds it until its COMMIT is through or rolled back, so that
-        a look under the lock sees the truth, and one without it may be too early.
-        """
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._committer.limits.write_timeout_seconds
-        # One entity's lock is enough: the lost session held them all and gives them back together.
-        entity_no = next(book.entity.entity_no for book in loaded.books.values() if book.events)
-        await self.close()
-        while loop.time() < deadline:
-            try:
-                session = await self._open()
-                await session.lock([entity_no])
-                return await session.was_committed(loaded)
-            except StorageError as error:
-                _log.warning("commit_unresolved", lane=self._number, cause=str(error))
-                await self.close()
-                await self._rest()
-        return None
-
-    async def _open(self) -> WriteSession:
-        if self._session is None:
-            self._session = await self._committer.store.open_session()
-        return self._session
-
-    async def _end_attempt(self) -> None:
-        """Roll back and give the locks back; a connection that can't even do that is dropped."""
-        if self._session is None:
-            return
-        try:
-            await self._session.rollback()
-            await self._session.unlock()
-        except StorageError:
-            await self.close()
-
-    async def _find_culprit(self, batch: Batch, error: Rejected) -> None:
-        """The database refused content that the rules let pass: a fault of ours. Halve the batch until the
-        one submission that it refuses stands alone; the others are not harmed by it.
-        """
-        submissions = [(entity_no, one) for entity_no, many in batch.items() for one in many]
-        if len(submissions) == 1:
-            _log.error("write_rejected", entity_no=submissions[0][0], cause=str(error))
-            self._give_up(batch, _internal(str(error)))
-            return
-        batch.clear()
-        middle = len(submissions) // 2
-        for half in (submissions[:middle], submissions[middle:]):
-            part: Batch = {}
-            for entity_no, submission in half:
-                part.setdefault(entity_no, []).append(submission)
-            await self._write(part)
-
-    def _answer(self, batch: Batch, outcomes: dict[int, list[list[Outcome]]]) -> None:
-        committer = self._committer
-        for entity_no in list(batch):
-            for submission, answers in zip(batch.pop(entity_no), outcomes[entity_no], strict=True):
-                for outcome in answers:
-                    if type(outcome) is Refused and not outcome.replayed:
-                        committer.observer.refused(outcome.error.reason.value)
-                committer.answer(submission, answers)
-            committer.queue.release(entity_no)
-        committer.work.set()
-
-    def _give_up(self, batch: Batch, error: LedgerError) -> None:
-        for submissions in batch.values():
-            for submission in submissions:
-                self._committer.fail(submission, error)
-        batch.clear()
-
-    def _drop_overdue(self, batch: Batch) -> None:
-        """Those that have waited long enough are told so; nothing of theirs has taken effect."""
-        now = asyncio.get_running_loop().time()
-        for entity_no, submissions in list(batch.items()):
-            for submission in [one for one in submissions if one.is_abandoned or one.deadline <= now]:
-                submissions.remove(submission)
-                self._committer.fail(submission, _unavailable())
-            if not submissions:
-                del batch[entity_no]
-                self._committer.queue.release(entity_no)
-
-    async def _rest(self) -> None:
-        """Pause before the next try, longer each time, never in step with another process."""
-        await asyncio.sleep(self._committer.chance.uniform(0, self._pause))
-        self._pause = min(self._pause * 2, self._committer.limits.longest_pause_seconds)
-
-
-def _unavailable() -> LedgerError:
-    return LedgerError(
-        Reason.DATABASE_UNAVAILABLE,
-        "the database did not answer in time; the request has taken no effect: send it again with the same key",
-    )
-
-
-def _unknown() -> LedgerError:
-    return LedgerError(
-        Reason.OUTCOME_UNKNOWN,
-        "the connection to the database broke during the commit and the outcome is not known: "
-        "send the same request again with the same key",
-    )
-
-
-def _internal(cause: str) -> LedgerError:
-    return LedgerError(Reason.INTERNAL, f"the request could not be written: {cause}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import IntEnum
 
@@ -90,10 +90,11 @@ class Account:
     sequence: int
     revision: int
 
-    @property
-    def normal_side(self) -> Side:
-        """The side on which it grows: debit for assets and expenses, exchanged for contra accounts."""
-        return normal_side(self.type, self.contra)
+    normal_side: Side = field(init=False)
+    """The side on which it grows; asked for with every entry, so it is worked out once."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "normal_side", normal_side(self.type, self.contra))
 
     def changed(self, sequence: int, now: datetime, **changes: object) -> Account:
         """The next revision."""

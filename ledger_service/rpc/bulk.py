@@ -35,18 +35,21 @@ class Bulk:
         self._limits = use_cases.limits
         self._out = out
 
-    def created(self, entity: Entity, answer: Applied, *, validate_only: bool = False) -> pb.CreateTransactionResponse:
+    def write_created(
+        self, into: pb.CreateTransactionResponse, entity: Entity, answer: Applied, *, validate_only: bool = False
+    ) -> None:
         """The answer to one creation; of one that was only tried out the id and sequences are empty."""
-        transaction = self._out.transaction(entity, answer.transactions[0])
-        balances = self._out.balances(answer.balances)
+        out = self._out
+        out.write_transaction(into.transaction, entity, answer.transactions[0])
+        for balance in answer.balances:
+            out.write_balance(into.balances.add(), balance)
+        into.replayed = answer.replayed
+        into.sequence = answer.sequence
         if validate_only and not answer.replayed:
-            transaction.id = ""
-            transaction.sequence = transaction.create_sequence = 0
-            for balance in balances:
-                balance.sequence = 0
-        return pb.CreateTransactionResponse(
-            transaction=transaction, replayed=answer.replayed, sequence=answer.sequence, balances=balances
-        )
+            into.transaction.id = ""
+            into.transaction.sequence = into.transaction.create_sequence = 0
+            for message in into.balances:
+                message.sequence = 0
 
     async def batch(
         self, principal: Principal, request: pb.BatchCreateTransactionsRequest
@@ -65,7 +68,8 @@ class Bulk:
         response = pb.BatchCreateTransactionsResponse()
         for part in parts:
             # ... and writes the next one while the answers to this one are made.
-            response.results.extend([self._result(entity, item) for item in await self._settle(entity, part)])
+            for item in await self._settle(entity, part):
+                self._write_result(response.results.add(), entity, item)
         return response
 
     async def _atomic(
@@ -77,8 +81,10 @@ class Bulk:
         answers = await self._writes.all_or_none(entity, commands)
         if not all(isinstance(answer, Applied) for answer in answers):
             raise failure_of(answers)
-        items = [_Item(command, answer) for command, answer in zip(commands, answers, strict=True)]
-        return pb.BatchCreateTransactionsResponse(results=[self._result(entity, item) for item in items])
+        response = pb.BatchCreateTransactionsResponse()
+        for command, answer in zip(commands, answers, strict=True):
+            self._write_result(response.results.add(), entity, _Item(command, answer))
+        return response
 
     def _enqueue_part(
         self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest, start: int
@@ -153,10 +159,9 @@ class Bulk:
         if isinstance(waiting, LedgerError):
             return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting))
         [item] = await self._settle(waiting.entity, waiting.part)
-        result = self._result(waiting.entity, item)
-        if result.HasField("error"):
-            return pb.StreamCreateTransactionsResponse(index=index, error=result.error)
-        return pb.StreamCreateTransactionsResponse(index=index, response=result.response)
+        response = pb.StreamCreateTransactionsResponse(index=index)
+        self._write_result(response, waiting.entity, item)
+        return response
 
     def _check_size(self, request: pb.BatchCreateTransactionsRequest) -> None:
         most = self._limits.max_batch_transactions
@@ -181,16 +186,19 @@ class Bulk:
         except LedgerError as error:
             raise item_of(error, path) from error
 
-    def _result(self, entity: Entity, item: _Item) -> pb.BatchCreateTransactionsResult:
+    def _write_result(
+        self,
+        into: pb.BatchCreateTransactionsResult | pb.StreamCreateTransactionsResponse,
+        entity: Entity,
+        item: _Item,
+    ) -> None:
         answer = item.answer
         if isinstance(answer, Applied):
             validate_only = item.command is not None and item.command.validate_only
-            response = self.created(entity, answer, validate_only=validate_only)
-            return pb.BatchCreateTransactionsResult(response=response)
-        assert answer is not None
-        return pb.BatchCreateTransactionsResult(
-            error=status_of(answer.error if isinstance(answer, Refused) else answer)
-        )
+            self.write_created(into.response, entity, answer, validate_only=validate_only)
+        else:
+            assert answer is not None
+            into.error.CopyFrom(status_of(answer.error if isinstance(answer, Refused) else answer))
 
 
 class _Item(NamedTuple):

@@ -39,7 +39,9 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         entity_id = fields.entity_id(request.entity_id)
         command = incoming.new_transaction(request, self._currencies, principal.name)
         entity, answer = await self._writes.one(principal, "CreateTransaction", entity_id, command)
-        return self._bulk.created(entity, answer, validate_only=command.validate_only)
+        response = pb.CreateTransactionResponse()
+        self._bulk.write_created(response, entity, answer, validate_only=command.validate_only)
+        return response
 
     @unary
     async def BatchCreateTransactions(

@@ -112,6 +112,7 @@ async def check_server(dsn: str) -> None:
             ],
         )
         settings = {row["name"]: row["setting"] for row in rows}
+        await _check_roles(connection)
     finally:
         await connection.close()
     for name, (wanted, why) in _REQUIRED.items():
@@ -139,6 +140,21 @@ async def check_server(dsn: str) -> None:
     if settings["transaction_read_only"] != "off":
         raise UnsafeServerError("the server is read-only (a replica?): give the DSN of the primary")
     await _refuse_transaction_pooling(dsn)
+
+
+async def _check_roles(connection: Any) -> None:
+    """The service acts as two roles of the migrations; the DSN's user must be allowed to."""
+    user, may_write, may_read = await connection.fetchrow(
+        "SELECT current_user, pg_has_role(w.oid, 'MEMBER'), pg_has_role(r.oid, 'MEMBER') "
+        "FROM (SELECT to_regrole($1) AS oid) w, (SELECT to_regrole($2) AS oid) r",
+        WRITER_ROLE,
+        READER_ROLE,
+    )
+    if not (may_write and may_read):
+        raise UnsafeServerError(
+            f"user {user} may not act as {WRITER_ROLE} and {READER_ROLE}: "
+            f"run GRANT {WRITER_ROLE}, {READER_ROLE} TO {user}, or 'ledger-service migrate' if they do not exist"
+        )
 
 
 async def _refuse_transaction_pooling(dsn: str) -> None:

@@ -14,40 +14,19 @@ from ledger_service.domain.decide.needs import Needs, needs_of
 from ledger_service.domain.decide.outcome import Refused
 from ledger_service.domain.snapshots import refusal_from
 from ledger_service.storage import rows, sql
+from ledger_service.storage.memory import Memory
 
 QUERIES = {**sql.load("shared.sql"), **sql.load("committer.sql")}
 
 _Place = tuple[int, int]
 
 
-class AccountCache:
-    """Accounts in memory, each good for the version that the database names inside the same database
-    transaction: an account that has changed since, by whichever process, is read anew.
-    """
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._accounts: dict[_Place, Account] = {}
-
-    def get(self, place: _Place, version: int) -> Account | None:
-        """The account, if it is known in this version."""
-        account = self._accounts.get(place)
-        return account if account is not None and account.sequence == version else None
-
-    def put(self, place: _Place, account: Account) -> None:
-        """Remember it; when full, the oldest half is forgotten."""
-        if len(self._accounts) >= self._capacity and place not in self._accounts:
-            for old in list(self._accounts)[: self._capacity // 2]:
-                del self._accounts[old]
-        self._accounts[place] = account
-
-
 class Loader:
     """Loads one batch through one connection, inside its database transaction."""
 
-    def __init__(self, connection: Any, cache: AccountCache) -> None:
+    def __init__(self, connection: Any, memory: Memory) -> None:
         self._connection = connection
-        self._cache = cache
+        self._memory = memory
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """A book for each entity, with all that its units mention."""
@@ -59,7 +38,10 @@ class Loader:
         loaded.writer = records[0]["writer"]
         for record in records:
             entity = rows.entity_of(record)
-            loaded.books[entity.entity_no] = Book(entity, record["sequence"], now)
+            known = self._memory.take(entity.entity_no, entity.sequence)
+            loaded.books[entity.entity_no] = Book(
+                entity, entity.sequence, now, known.accounts, known.accounts_by_no, known.heads
+            )
         needs = {entity_no: needs_of(entity_no, units[entity_no]) for entity_no in entity_nos}
         await self._load_due(loaded, needs, now, due_limit)
         await self._load_keys(loaded.books, needs)
@@ -85,7 +67,13 @@ class Loader:
             books[entity_no].keys[key] = KnownKey(digest, sequence, span, outcome)
 
     async def _load_positions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
-        wanted = [(entity_no, *position) for entity_no, need in needs.items() for position in need.positions]
+        wanted = []
+        for entity_no, need in needs.items():
+            accounts, heads = books[entity_no].accounts, books[entity_no].heads
+            for account_id, currency in need.positions:
+                account = accounts.get(account_id)
+                if account is None or (account.account_no, currency) not in heads:
+                    wanted.append((entity_no, account_id, currency))
         if not wanted:
             return
         versions: dict[_Place, int] = {}
@@ -155,7 +143,7 @@ class Loader:
         """Put accounts into the books, from memory where the version is the same."""
         unknown = []
         for place, version in versions.items():
-            account = self._cache.get(place, version)
+            account = self._memory.account(place, version)
             if account is None:
                 unknown.append(place)
             else:
@@ -166,7 +154,7 @@ class Loader:
         for record in await self._fetch("accounts", *_columns(unknown)):
             place = record["entity_no"], record["account_no"]
             account = rows.account_of(record, limits.get(place, ()))
-            self._cache.put(place, account)
+            self._memory.put_account(place, account)
             _index(books[place[0]], account)
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:

@@ -21,7 +21,8 @@ from ledger_service.domain.account import Account
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.storage import database
-from ledger_service.storage.loading import QUERIES, AccountCache, Loader
+from ledger_service.storage.loading import QUERIES, Loader
+from ledger_service.storage.memory import Memory
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -49,9 +50,9 @@ _REJECTIONS = ("22", "23", "21", "0A", "42", "54")
 class WriteStore:
     """Opens the committer's connections."""
 
-    def __init__(self, dsn: str, *, cached_accounts: int = 50_000) -> None:
+    def __init__(self, dsn: str, *, remembered: int = 100_000) -> None:
         self._dsn = dsn
-        self._cache = AccountCache(cached_accounts)
+        self._memory = Memory(remembered)
 
     async def open_session(self) -> WriteSession:
         """Raises Unavailable."""
@@ -59,15 +60,17 @@ class WriteStore:
             connection = await database.connect_writer(self._dsn)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
-        return WriteSession(connection, self._cache)
+        return WriteSession(connection, self._memory)
 
 
 class WriteSession:
     """See application.ports.WriteSession."""
 
-    def __init__(self, connection: Any, cache: AccountCache) -> None:
+    def __init__(self, connection: Any, memory: Memory) -> None:
         self._connection = connection
-        self._loader = Loader(connection, cache)
+        self._memory = memory
+        self._loader = Loader(connection, memory)
+        self._written: Sequence[Book] = ()
         self._has_locks = False
 
     async def lock(self, entity_nos: Sequence[int]) -> list[int]:
@@ -92,6 +95,7 @@ class WriteSession:
 
     async def begin(self) -> None:
         """SERIALIZABLE, always; the server must be able to write."""
+        self._written = ()
         await _translated(self._connection.execute, "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
@@ -100,6 +104,7 @@ class WriteSession:
 
     async def write(self, books: Sequence[Book]) -> None:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
+        self._written = books
         await _translated(self._write, books)
 
     async def commit(self) -> None:
@@ -118,6 +123,8 @@ class WriteSession:
         if tag != "COMMIT":
             # COMMIT of a failed database transaction is answered by ROLLBACK, without an error.
             raise Conflict(f"COMMIT was answered by {tag}")
+        for book in self._written:
+            self._memory.put(book)
 
     async def rollback(self) -> None:
         """Raises Unavailable when the connection is gone; the server rolls back then as well."""

@@ -12,6 +12,14 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN
     NULL;  -- another database of this server migrates at the same time
 END $$;
 
+-- Whoever migrates may serve as well. A login of its own for the service needs the same grant from you.
+DO $$
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        GRANT ledger_service, ledger_reader TO CURRENT_USER;
+    END IF;
+END $$;
+
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA ledger FROM PUBLIC;
 GRANT USAGE ON SCHEMA ledger TO ledger_service, ledger_reader;

@@ -98,3 +98,117 @@ class Chains:
         self._number, self._sequence, self._latest = last, at, latest
         self._totals = debits, credits_, debits_pending, credits_pending
         return index
+
+    async def _begin(self, row: Row) -> None:
+        """Leave the chain that has ended; start the one of this row."""
+        self._end_chain()
+        entity_no, account_no, currency = row[:3]
+        if entity_no != self._entity_no:
+            self._end_entity()
+        if (entity_no, account_no) != (self._entity_no, self._account_no):
+            self._account = await self._chart.find(entity_no, account_no)
+        self._entity_no, self._account_no, self._currency = entity_no, account_no, currency
+        self._number = self._sequence = 0
+        self._totals, self._latest = (0, 0, 0, 0), None
+        account = self._account
+        if account is None:
+            self._add(Rule.CHART, "the account does not exist, but has entries")
+        else:
+            account.seen.add(currency)
+        self._watched = None if account is None or account.is_plain else account
+
+    def _end_chain(self) -> None:
+        """Checks on the newest entry."""
+        if self._entity_no is None:
+            return
+        debits, credits_, debits_pending, credits_pending = self._totals
+        posted, pending = self._sums.get(self._currency, (0, 0))
+        self._sums[self._currency] = (
+            posted + debits - credits_,
+            pending + debits_pending - credits_pending,
+        )
+        account = self._account
+        if account is None:
+            return
+        if account.state == CLOSED and (debits != credits_ or debits_pending or credits_pending):
+            self._add(Rule.CHART, f"{self._currency}: the account is closed with totals {self._totals}")
+        broken = account.broken_limit(account.limits, self._currency, self._totals)
+        if broken:
+            self._add(Rule.LIMITS, f"{self._currency}, newest entry {self._number}: {broken}")
+        if self._watched is not None and not broken:
+            self._hold(self._watched, self._currency, math.inf, self._sequence, self._totals)
+
+    def _end_entity(self) -> None:
+        for currency, (posted, pending) in self._sums.items():
+            if posted or pending:
+                self._findings.add(
+                    Rule.BALANCE,
+                    f"{currency}: debits less credits of all accounts are {posted} posted and {pending} pending, "
+                    "expected 0 and 0",
+                    self._entity_no,
+                )
+        self._sums.clear()
+
+    def _watch(self, account: Account, row: Row, before: int, totals: tuple[int, int, int, int]) -> None:
+        """An entry of an account with limits or a past, against the account as it was at the time."""
+        currency, number, sequence, kind = row[2:6]
+        if sequence != before:
+            # The event of the entry before is complete: its totals stood until this one.
+            self._hold(account, currency, sequence, before, totals)
+        version = account.version_at(sequence)
+        where = f"{currency}, entry {number} of event {sequence}"
+        if version is None:
+            self._add(Rule.CHART, f"{where}: the account was made later")
+        elif version.state == CLOSED or (version.state == FROZEN and kind != _RELEASE):
+            self._add(Rule.CHART, f"{where}: the account was {'closed' if version.state == CLOSED else 'frozen'}")
+        elif version.currencies and currency not in version.currencies:
+            self._add(Rule.CHART, f"{where}: the account took only {', '.join(sorted(version.currencies))}")
+
+    def _hold(
+        self, account: Account, currency: str, end: float, start: int, totals: tuple[int, int, int, int]
+    ) -> None:
+        """Rule 7: totals kept the limits of every version of the account that they met."""
+        for version in account.versions_during(start, end):
+            broken = account.broken_limit(version.limits, currency, totals)
+            if broken:
+                self._add(Rule.LIMITS, f"{currency}, after event {start}: {broken} as of event {version.sequence}")
+
+    def _wide(self, row: Row) -> tuple[int, ...]:
+        """The five amounts of an entry that needs more than 63 bits for one of them."""
+        wide = row["wide"]
+        if len(wide) == 5 and all(type(units) is int for units in wide) and not any(row[7:12]):
+            return tuple(wide)
+        self._add(Rule.CHAIN, f"{row['currency']}, entry {row['number']}: wide amounts are malformed: {wide}")
+        whole = [units if type(units) is int else 0 for units in wide]
+        return tuple((whole + [0] * 5)[:5])
+
+    def _explain(
+        self,
+        row: Row,
+        number: int,
+        before: int,
+        expected: tuple[int, int, int, int],
+        found: tuple[int, int, int, int],
+        latest: int,
+    ) -> None:
+        """Say in one line all that is wrong with an entry."""
+        wrong = []
+        if row["number"] != number:
+            wrong.append(f"its number should be {number}")
+        if row["sequence"] < before:
+            wrong.append(f"its event {row['sequence']} is older than {before}, that of the entry before")
+        wrong += [
+            f"{name} {is_}, expected {should}"
+            for name, is_, should in zip(_NAMES, found, expected, strict=True)
+            if is_ != should
+        ]
+        if row["latest_effective"] != latest:
+            wrong.append(f"latest effective time {moment(row['latest_effective'])}, expected {moment(latest)}")
+        if row["wide"] is None and row["amount"] <= 0:
+            wrong.append(f"amount {row['amount']}, expected more than 0")
+        if min(expected[2:]) < 0:
+            wrong.append("it ends more than was pending")
+        self._add(Rule.CHAIN, f"{row['currency']}, entry {row['number']}: {'; '.join(wrong) or 'amounts are malformed'}")
+
+    def _add(self, rule: Rule, what: str) -> None:
+        self._findings.add(rule, what, self._entity_no, account_no=self._account_no)

@@ -1,0 +1,71 @@
+"""What a process remembers of the ledger between batches, and how it knows that it is still true.
+
+Every change of an entity takes the next number of its sequence. So whatever was known at a sequence is
+still exact as long as the entity, read under its lock, has not gone beyond it: then nobody else has
+written. Nothing is ever invalidated by message or by time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ledger_service.domain.account import Account
+from ledger_service.domain.decide.book import Book, Head
+
+
+@dataclass(slots=True)
+class Known:
+    """Accounts and newest entries of one entity as of a sequence."""
+
+    sequence: int
+    accounts: dict[str, Account] = field(default_factory=dict)
+    accounts_by_no: dict[int, Account] = field(default_factory=dict)
+    heads: dict[tuple[int, str], Head] = field(default_factory=dict)
+
+
+class Memory:
+    """What is known of entities, each taken out by the batch that works on it and put back once it is committed.
+
+    A batch that fails in any way just does not put it back. `capacity`: accounts and heads in all; beyond it the
+    entities that were longest without a write are forgotten.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._entities: dict[int, Known] = {}
+        self._size = 0
+        self._accounts: dict[tuple[int, int], Account] = {}
+
+    def take(self, entity_no: int, sequence: int) -> Known:
+        """What is known of the entity as of exactly this sequence; maybe nothing."""
+        known = self._entities.pop(entity_no, None)
+        if known is not None:
+            self._size -= _size(known)
+            if known.sequence == sequence:
+                return known
+        return Known(sequence)
+
+    def put(self, book: Book) -> None:
+        """The batch is committed: what its book holds is true as of its last sequence."""
+        known = Known(book.sequence, book.accounts, book.accounts_by_no, book.heads)
+        self.take(book.entity.entity_no, -1)
+        self._entities[book.entity.entity_no] = known
+        self._size += _size(known)
+        while self._size > self._capacity:
+            self.take(next(iter(self._entities)), -1)
+
+    def account(self, place: tuple[int, int], version: int) -> Account | None:
+        """An account, if it is known in this version: good although other processes write to its entity too."""
+        account = self._accounts.get(place)
+        return account if account is not None and account.sequence == version else None
+
+    def put_account(self, place: tuple[int, int], account: Account) -> None:
+        """Remember an account by its version; when full, the older half is forgotten."""
+        if len(self._accounts) >= self._capacity and place not in self._accounts:
+            for old in list(self._accounts)[: self._capacity // 2]:
+                del self._accounts[old]
+        self._accounts[place] = account
+
+
+def _size(known: Known) -> int:
+    return len(known.accounts) + len(known.heads)

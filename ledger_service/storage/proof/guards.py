@@ -1,0 +1,119 @@
+"""Rule 6: what guards the tables is all there: triggers, unique indexes, and no right beyond those granted.
+
+Rows can be sound today and the next statement spoil them, if a trigger is switched off. The tables' owner
+and superusers can do that; that they did is found here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ledger_service.storage import migrate
+from ledger_service.storage.database import READER_ROLE, WRITER_ROLE
+from ledger_service.storage.proof.findings import Findings, Rule
+
+_WHOLE = "BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+_KEPT = "BEFORE DELETE OR TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+_CHANGED = "BEFORE UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_ADDED = (
+    "AFTER INSERT ON ledger.{table} REFERENCING NEW TABLE AS new_{table} "
+    "FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+)
+_AT_COMMIT = (
+    "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
+)
+_SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+
+TRIGGERS = {
+    ("events", "immutable"): (_WHOLE, "refuse_change"),
+    ("entries", "immutable"): (_WHOLE, "refuse_change"),
+    ("commits", "immutable"): (_WHOLE, "refuse_change"),
+    ("accounts", "immutable"): (_KEPT, "refuse_change"),
+    ("entities", "immutable"): (_KEPT, "refuse_change"),
+    ("events", "check_events"): (_ADDED, "check_events"),
+    ("entries", "check_entries"): (_ADDED, "check_entries"),
+    ("commits", "check_commit"): (_AT_COMMIT, "check_commit"),
+    ("accounts", "check_account_change"): (_CHANGED, "check_account_change"),
+    ("account_limits", "check_limit"): (_SET, "check_limit"),
+    ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
+}
+"""By table and name: when each trigger must act, and its function."""
+
+UNIQUE_INDEXES = {
+    "events_pkey": "ledger.events USING btree (entity_no, sequence)",
+    "events_by_key": "ledger.events USING btree (entity_no, idempotency_key) WHERE (idempotency_key IS NOT NULL)",
+    "events_by_revision": "ledger.events USING btree (entity_no, transaction_no, revision) WHERE (revision > 1)",
+    "entries_pkey": "ledger.entries USING btree (entity_no, sequence, kind, leg)",
+    "entries_chain": "ledger.entries USING btree (entity_no, account_no, currency, number)",
+    "commits_pkey": "ledger.commits USING btree (entity_no, last_sequence)",
+    "commits_entity_no_first_sequence_key": "ledger.commits USING btree (entity_no, first_sequence)",
+    "open_transactions_pkey": "ledger.open_transactions USING btree (entity_no, transaction_no)",
+    "accounts_pkey": "ledger.accounts USING btree (entity_no, account_no)",
+    "accounts_entity_no_account_id_key": "ledger.accounts USING btree (entity_no, account_id)",
+    "account_limits_pkey": "ledger.account_limits USING btree (entity_no, account_no, currency)",
+}
+"""Indexes that rules rest on when two writers race."""
+
+GRANTS = {
+    WRITER_ROLE: frozenset(
+        {
+            "INSERT ON entities",
+            "INSERT ON accounts",
+            "INSERT ON account_limits",
+            "DELETE ON account_limits",
+            "INSERT ON events",
+            "INSERT ON entries",
+            "INSERT ON credentials",
+            "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision) ON accounts",
+            "UPDATE (revoked_time) ON credentials",
+            "UPDATE (name, time_zone, state, metadata, updated_time, revision) ON entities",
+        }
+    ),
+    READER_ROLE: frozenset(),
+}
+"""Besides reading, what each role may do (migration 0003)."""
+
+_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ledger\.(\w+)\(.*?\bAS \$\$(.*?)\$\$", re.DOTALL)
+
+
+async def check_guards(connection: Any, queries: dict[str, str], findings: Findings) -> None:
+    """Compare triggers, their functions, unique indexes and privileges with those of this release."""
+    found = {row["name"]: row for row in await connection.fetch(queries["triggers"])}
+    for (table, name), (when, function) in TRIGGERS.items():
+        kind = "CONSTRAINT TRIGGER" if when is _AT_COMMIT else "TRIGGER"
+        definition = f"CREATE {kind} {name} {when.format(table=table, function=function)}"
+        trigger = found.get(f"{table}.{name}")
+        if trigger is None:
+            findings.add(Rule.IMMUTABLE, f"trigger {name} on {table} is missing")
+        elif trigger["enabled"] not in ("O", "A"):
+            findings.add(
+                Rule.IMMUTABLE, f"trigger {name} on {table} is switched off (tgenabled {trigger['enabled']}, expected O)"
+            )
+        elif trigger["definition"] != definition:
+            findings.add(
+                Rule.IMMUTABLE, f"trigger {name} on {table} is {trigger['definition']!r}, expected {definition!r}"
+            )
+    bodies = {row["name"]: row["body"] for row in await connection.fetch(queries["functions"])}
+    for name, body in _migrated_functions().items():
+        if bodies.get(name) != body:
+            state = "missing" if name not in bodies else "not the one of this release's migrations"
+            findings.add(Rule.IMMUTABLE, f"function {name} is {state}")
+    indexes = {row["name"]: row["definition"] for row in await connection.fetch(queries["indexes"])}
+    for name, columns in UNIQUE_INDEXES.items():
+        definition = f"CREATE UNIQUE INDEX {name} ON {columns}"
+        if indexes.get(name) != definition:
+            findings.add(
+                Rule.IMMUTABLE, f"unique index {name} is {indexes.get(name, 'missing or invalid')!r}, expected {definition!r}"
+            )
+    for role, granted in GRANTS.items():
+        for row in await connection.fetch(queries["privileges"], role):
+            if row["granted"] not in granted:
+                findings.add(Rule.IMMUTABLE, f"role {role} has {row['granted']}, which is not granted by a migration")
+
+
+def _migrated_functions() -> dict[str, str]:
+    """Body of each function as the migrations leave it."""
+    return {
+        name: body for _, _, text in migrate.migrations() for name, body in _FUNCTION.findall(text)
+    }

@@ -1,0 +1,202 @@
+-- name: sizes
+-- How many rows each pass will walk: what the progress is measured against.
+SELECT
+    (SELECT count(*) FROM entities) AS entities,
+    (SELECT count(*) FROM events) AS events,
+    (SELECT count(*) FROM events WHERE kind <= 7 AND (revision <> 1 OR status <= 2)) AS life_events,
+    (SELECT count(*) FROM entries) AS entries
+
+-- name: journal_events
+-- Pass 1. Of an entity's events, `detail` tells the state after it.
+SELECT entity_no, sequence, kind, span, recorded_time, idempotency_key IS NOT NULL AS has_key,
+       request_hash IS NOT NULL AS has_hash, transaction_no, revision, status, postings_at, effective_time, reverses,
+       account_no IS NOT NULL AS has_account, detail IS NOT NULL AS has_detail,
+       CASE WHEN kind IN (11, 12) THEN detail ->> 'state' END AS entity_state
+FROM events ORDER BY entity_no, sequence
+
+-- name: journal_entries
+SELECT entity_no, sequence, kind, leg, side, currency, amount, effective_time, wide[1] AS wide
+FROM entries ORDER BY entity_no, sequence, kind, leg
+
+-- name: journal_commits
+SELECT entity_no, first_sequence, last_sequence, recorded_time
+FROM commits ORDER BY entity_no, first_sequence, last_sequence
+
+-- name: life_events
+-- Pass 2. Only transactions that were ever open: those posted at once have one revision, and pass 1 has seen it.
+SELECT v.entity_no, v.transaction_no, v.sequence, v.kind, v.revision, v.status, v.postings_at, v.recorded_time,
+       v.effective_time, v.expire_time, v.description, v.reference, v.counterparty, v.category_id,
+       md5(v.metadata::text) AS metadata, v.reverses
+FROM events v
+JOIN (
+    SELECT DISTINCT entity_no, transaction_no FROM events WHERE kind <= 7 AND (revision <> 1 OR status <= 2)
+) l ON l.entity_no = v.entity_no AND l.transaction_no = v.transaction_no
+WHERE v.kind <= 7
+ORDER BY v.entity_no, v.transaction_no, v.sequence
+
+-- name: life_entries
+SELECT v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg, x.account_no, x.currency, x.side, x.amount,
+       x.wide[1] AS wide
+FROM entries x
+JOIN events v ON v.entity_no = x.entity_no AND v.sequence = x.sequence
+WHERE x.kind <> 1 AND v.kind <= 7
+ORDER BY v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg
+
+-- name: life_open
+SELECT entity_no, transaction_no, sequence, expire_time
+FROM open_transactions ORDER BY entity_no, transaction_no
+
+-- name: chain_entries
+-- Pass 3.
+SELECT entity_no, account_no, currency, number, sequence, kind, side, amount, debits_posted, credits_posted,
+       debits_pending, credits_pending, effective_time, latest_effective, wide
+FROM entries ORDER BY entity_no, account_no, currency, number, sequence
+
+-- name: chain_accounts
+-- One row for each event of an account, with the account as it is now; accounts without events, and events
+-- without an account, are there too.
+SELECT COALESCE(a.entity_no, v.entity_no) AS entity_no, COALESCE(a.account_no, v.account_no) AS account_no,
+       a.account_id, a.type, a.contra, a.normal_side, a.code, a.name, a.parent_no, a.currencies, a.state, a.sequence,
+       a.revision, l.limits, v.sequence AS event_sequence, v.kind AS event_kind, v.detail
+FROM accounts a
+LEFT JOIN (
+    SELECT entity_no, account_no, jsonb_agg(jsonb_build_array(currency, floor::text, ceiling::text))::text AS limits
+    FROM account_limits GROUP BY entity_no, account_no
+) l ON l.entity_no = a.entity_no AND l.account_no = a.account_no
+FULL JOIN (
+    SELECT entity_no, account_no, sequence, kind, detail::text AS detail
+    FROM events WHERE kind IN (9, 10) AND account_no IS NOT NULL
+) v ON v.entity_no = a.entity_no AND v.account_no = a.account_no
+ORDER BY 1, 2, v.sequence
+
+-- name: unknown_entities
+-- Sets: each row is a break, `what` says what.
+SELECT v.entity_no, NULL::int8 AS transaction_no, 'events of an entity that does not exist' AS what
+FROM (SELECT DISTINCT entity_no FROM events) v
+LEFT JOIN entities e ON e.entity_no = v.entity_no
+WHERE e.entity_no IS NULL
+
+-- name: entity_states
+-- An entity's row is what its newest event of kind 11 or 12 says.
+SELECT e.entity_no, NULL::int8 AS transaction_no,
+       CASE WHEN v.sequence IS NULL THEN 'it has no event that creates it'
+            ELSE format('revision %s, state %s, name %s; its newest event %s says revision %s, state %s, name %s',
+                        e.revision, e.state, to_json(e.name), v.sequence, v.revisions,
+                        COALESCE(v.detail ->> 'state', 'not'), COALESCE(v.detail -> 'name', '"not"'))
+       END AS what
+FROM entities e
+LEFT JOIN (
+    SELECT DISTINCT ON (entity_no) entity_no, sequence, detail, count(*) OVER (PARTITION BY entity_no) AS revisions
+    FROM events WHERE kind IN (11, 12) ORDER BY entity_no, sequence DESC
+) v ON v.entity_no = e.entity_no
+WHERE v.sequence IS NULL OR e.revision <> v.revisions
+   OR e.state <> COALESCE((v.detail ->> 'state')::int, e.state) OR e.name <> COALESCE(v.detail ->> 'name', e.name)
+
+-- name: doubled_keys
+SELECT entity_no, NULL::int8 AS transaction_no,
+       format('key %s is used %s times, first by events %s and %s, expected once', to_json(idempotency_key), count(*),
+              min(sequence), (array_agg(sequence ORDER BY sequence))[2]) AS what
+FROM events WHERE idempotency_key IS NOT NULL
+GROUP BY entity_no, idempotency_key HAVING count(*) > 1
+
+-- name: reversal_originals
+-- A reversal's original is posted, is no reversal itself, and is older.
+SELECT r.entity_no, r.sequence AS transaction_no,
+       CASE WHEN o.sequence IS NULL THEN format('it reverses %s, which is no transaction', r.reverses)
+            ELSE format('it reverses %s, whose newest revision is event %s of kind %s with status %s; expected an '
+                        'earlier one, posted, and no reversal', r.reverses, o.sequence, o.kind, o.status)
+       END AS what
+FROM events r
+LEFT JOIN (
+    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status
+    FROM events WHERE kind <= 7 ORDER BY entity_no, transaction_no, revision DESC
+) o ON o.entity_no = r.entity_no AND o.transaction_no = r.reverses
+WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.kind = 7 OR o.sequence >= r.sequence)
+
+-- name: reversal_amounts
+-- All reversals of a transaction together, leg by leg: on the other side, and no more than it.
+WITH originals AS (
+    SELECT DISTINCT ON (v.entity_no, v.transaction_no) v.entity_no, v.transaction_no, v.postings_at
+    FROM events v
+    JOIN (SELECT DISTINCT entity_no, reverses FROM events WHERE kind = 7) r
+      ON r.entity_no = v.entity_no AND r.reverses = v.transaction_no
+    WHERE v.kind <= 7 ORDER BY v.entity_no, v.transaction_no, v.revision DESC
+), undone AS (
+    SELECT r.entity_no, r.reverses AS transaction_no, x.leg, x.account_no, x.currency, x.side,
+           sum(COALESCE(x.wide[1], x.amount)) AS amount
+    FROM events r
+    JOIN entries x ON x.entity_no = r.entity_no AND x.sequence = r.sequence
+    WHERE r.kind = 7 GROUP BY r.entity_no, r.reverses, x.leg, x.account_no, x.currency, x.side
+)
+SELECT u.entity_no, u.transaction_no,
+       format('its reversals have %s %s %s on account number %s as leg %s; the leg itself is %s', u.amount, u.currency,
+              CASE u.side WHEN 1 THEN 'debit' ELSE 'credit' END, u.account_no, u.leg,
+              COALESCE(format('%s %s %s on account number %s', COALESCE(p.wide[1], p.amount), p.currency,
+                              CASE p.side WHEN 1 THEN 'debit' ELSE 'credit' END, p.account_no), 'not there')) AS what
+FROM undone u
+LEFT JOIN originals o ON o.entity_no = u.entity_no AND o.transaction_no = u.transaction_no
+LEFT JOIN entries p ON p.entity_no = o.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4) AND p.leg = u.leg
+WHERE p.sequence IS NULL OR p.account_no <> u.account_no OR p.currency <> u.currency OR p.side = u.side
+   OR u.amount > COALESCE(p.wide[1], p.amount)
+
+-- name: unrooted_accounts
+-- From the roots down every account is reached, unless its parents form a ring or are missing.
+WITH RECURSIVE reached AS (
+    SELECT entity_no, account_no FROM accounts WHERE parent_no IS NULL
+    UNION ALL
+    SELECT a.entity_no, a.account_no
+    FROM reached r JOIN accounts a ON a.entity_no = r.entity_no AND a.parent_no = r.account_no
+)
+SELECT a.entity_no, NULL::int8 AS transaction_no,
+       format('account %s: its parents are a ring, or missing', a.account_id) AS what
+FROM accounts a
+LEFT JOIN reached r ON r.entity_no = a.entity_no AND r.account_no = a.account_no
+WHERE r.account_no IS NULL
+
+-- name: triggers
+-- $1 names of the tables. Those that can be switched off.
+SELECT c.relname || '.' || t.tgname AS name, pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled
+FROM pg_trigger t
+JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = 'ledger'::regnamespace AND NOT t.tgisinternal
+
+-- name: indexes
+-- Unique indexes that are in force.
+SELECT c.relname AS name, pg_get_indexdef(i.indexrelid) AS definition
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
+
+-- name: functions
+SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
+
+-- name: privileges
+-- $1 role. What it may do in effect, by itself, as a member of other roles, or as anybody may.
+SELECT privilege || ' ON ' || c.relname AS granted
+FROM pg_class c
+CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege
+WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND has_table_privilege($1, c.oid, privilege)
+UNION ALL
+SELECT format('%s (%s) ON %s', privilege, string_agg(a.attname, ', ' ORDER BY a.attnum), c.relname)
+FROM pg_class c
+CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'REFERENCES']) AS privilege
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+  AND has_column_privilege($1, c.oid, a.attnum, privilege) AND NOT has_table_privilege($1, c.oid, privilege)
+GROUP BY c.relname, privilege
+UNION ALL
+SELECT 'CREATE ON SCHEMA ' || nspname FROM pg_namespace
+WHERE nspname IN ('ledger', 'ledger_migrations') AND has_schema_privilege($1, oid, 'CREATE')
+UNION ALL
+SELECT format('membership of %s', m.rolname) FROM pg_roles m
+WHERE m.rolname <> $1 AND pg_has_role($1, m.oid, 'MEMBER')
+UNION ALL
+SELECT 'SUPERUSER' FROM pg_roles WHERE rolname = $1 AND rolsuper
+UNION ALL
+SELECT 'CREATEROLE' FROM pg_roles WHERE rolname = $1 AND rolcreaterole
+UNION ALL
+SELECT format('ownership of %s', pg_describe_object(d.classid, d.objid, d.objsubid))
+FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
+WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1
+  AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
