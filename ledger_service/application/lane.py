@@ -12,7 +12,6 @@ from ledger_service.application.ports import (
     CommitUnknown,
     Conflict,
     Loaded,
-    Rejected,
     StorageError,
     Unavailable,
     WriteSession,
@@ -209,9 +208,10 @@ class Lane:
         except StorageError:
             await self.close()
 
-    async def _find_culprit(self, batch: Batch, error: Rejected) -> None:
-        """The database refused content that the rules let pass: a fault of ours. Halve the batch until the
-        one submission that it refuses stands alone; the others are not harmed by it.
+    async def _find_culprit(self, batch: Batch, error: Exception) -> None:
+        """The database refused content that the rules let pass, or the rules failed: a fault of ours.
+
+        Halve the batch until the submission that is behind it stands alone; the others are not harmed by it.
         """
         submissions = [(entity_no, one) for entity_no, many in batch.items() for one in many]
         if len(submissions) == 1:
@@ -219,11 +219,16 @@ class Lane:
             return
         batch.clear()
         middle = len(submissions) // 2
-        for half in (submissions[:middle], submissions[middle:]):
-            part: Batch = {}
-            for entity_no, submission in half:
-                part.setdefault(entity_no, []).append(submission)
-            await self._write(part)
+        parts: list[Batch] = [{}, {}]
+        for index, (entity_no, submission) in enumerate(submissions):
+            parts[index >= middle].setdefault(entity_no, []).append(submission)
+        try:
+            for part in parts:
+                await self._write(part)
+        except BaseException:
+            for part in parts:
+                self._give_up(part, self._internal("lane_failed"))
+            raise
 
     def _answer(self, batch: Batch, outcomes: dict[int, list[list[Outcome]]]) -> None:
         committer = self._committer
