@@ -21,23 +21,26 @@ from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
 from ledger_service.application.paging import PageTokens
-from ledger_service.application.ports import Clock, DatabaseClock
+from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
 from ledger_service.config import Settings
 from ledger_service.domain.money import Currencies
-from ledger_service.rpc.server import Server, ServerOptions
+from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.rpc.services import Limits, UseCases
-from ledger_service.storage.database import check_server
+from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
 
-__all__ = ["RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
+__all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
 
 _log = structlog.get_logger()
+
+CANNOT_SERVE = (UnsafeServerError, CannotListenError, StorageError)
+"""What `start` raises with a message that says all an operator needs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,8 +284,6 @@ class ReadStore(Protocol):
 
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
 
-    async def is_answering(self) -> bool: ...
-
 
 @dataclass(frozen=True, slots=True)
 class NewEntity:

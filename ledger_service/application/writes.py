@@ -18,7 +18,6 @@ from ledger_service.domain.decide import Applied, Outcome
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.domain.identifiers import check_chosen_id, random_id
-from ledger_service.domain.snapshots import entity_from
 from ledger_service.domain.transaction import Status
 
 _POSTINGS_OF_A_CHANGE = 4
@@ -120,8 +119,7 @@ class Writes:
                 f"entity {new.entity_id} exists already and is different; choose another id",
                 {"entity_id": new.entity_id},
             )
-        assert event.detail is not None
-        return entity_from(event.detail, entity.entity_no, entity.entity_id, entity.id_key, 1), True
+        return entity, True
 
 
 def _postings(command: Command) -> int:

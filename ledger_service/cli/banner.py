@@ -12,7 +12,10 @@ from rich.text import Text
 
 from ledger_service import __version__
 from ledger_service.cli.admin_token import AdminToken
+from ledger_service.config import Settings
 
+DEFAULT_ADDRESS = str(Settings.model_fields["grpc"].default)
+DEFAULT_DATA_DIR = Path(Settings.model_fields["data_dir"].default)
 _FIRST_METHOD = "ledger.v1.EntityService/ListEntities"
 
 
@@ -53,11 +56,18 @@ class Banner:
             lines.append(("token", "make one with: ledger-service token create --help"))
         lines += [
             ("first call", f"grpcurl -plaintext -H {self._header} {address} {_FIRST_METHOD}"),
-            ("", f"{_program()} demo"),
-            ("health", f"{_program()} health"),
+            ("", f"{_program()} demo{self._demo_options(address)}"),
+            ("health", f"{_program()} health{_target_option(address)}"),
             ("stop", "Ctrl-C (finishes what was accepted)"),
         ]
         return lines
+
+    def _demo_options(self, address: str) -> str:
+        """What the demo can't know by itself here."""
+        options = _target_option(address)
+        if self.admin_token and self.admin_token.path.parent != DEFAULT_DATA_DIR.absolute():
+            options += f" --data-dir {shlex.quote(str(self.admin_token.path.parent))}"
+        return options
 
     @property
     def _file(self) -> str:
@@ -68,6 +78,10 @@ class Banner:
         if self.admin_token:
             return f'"authorization: Bearer $(cat {self._file})"'
         return '"authorization: Bearer $LEDGER_TOKEN"'
+
+
+def _target_option(address: str) -> str:
+    return "" if address == DEFAULT_ADDRESS else f" --target {address}"
 
 
 def _program() -> str:

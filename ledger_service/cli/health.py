@@ -43,7 +43,5 @@ def _check(target: str, service: str, timeout: float) -> str:
             request = health_pb2.HealthCheckRequest(service=service)
             answer = stub.Check(request, timeout=timeout)  # type: ignore[attr-defined]
         except grpc.RpcError as error:
-            raise CommandError(
-                f"no healthy service at {target}: {error.code().name}: {error.details()}"
-            ) from None
+            raise CommandError(f"no healthy service at {target}: {error.code().name}: {error.details()}") from None
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)

@@ -38,15 +38,11 @@ def command(
         str | None,
         typer.Option(help="HOST:PORT to serve gRPC on (default: 127.0.0.1:50051); port 0: a free one."),
     ] = None,
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that share the port, 1 to 64 (default: 1).")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes that share the port, 1 to 64 (default: 1).")] = None,
     metrics: Annotated[
         str | None, typer.Option(help="HOST:PORT for Prometheus (default: off); worker n uses PORT+n.")
     ] = None,
-    log_level: Annotated[
-        str | None, typer.Option(help="debug, info, warning or error (default: info).")
-    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error (default: info).")] = None,
     log_format: Annotated[
         str | None,
         typer.Option(help="json, console, or auto: console on a terminal, else json (default: auto)."),
@@ -177,7 +173,7 @@ async def _keep_alive(server: EmbeddedPostgres, progress: Progress) -> None:
 async def _run_single(
     settings: Settings, address: Address, dsn: str, token: str | None, ready: Callable[[str], None]
 ) -> None:
-    from ledger_service.bootstrap import WorkerConfig, run_worker
+    from ledger_service.bootstrap import CANNOT_SERVE, WorkerConfig, run_worker
     from ledger_service.storage.connect_errors import DATABASE_ERRORS, explain_database_error
 
     config = WorkerConfig(
@@ -192,6 +188,8 @@ async def _run_single(
     _on_signals(lambda: os.kill(os.getpid(), signal.SIGTERM), (signal.SIGHUP,))
     try:
         await run_worker(config, ready=ready)
+    except CANNOT_SERVE as error:
+        raise CannotStartError(str(error)) from error
     except DATABASE_ERRORS as error:
         raise CannotStartError(explain_database_error(error, dsn)) from error
 

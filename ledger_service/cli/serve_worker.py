@@ -28,7 +28,7 @@ def command() -> None:
 
 
 async def _run(settings: Settings, dsn: str, index: int) -> None:
-    from ledger_service.bootstrap import WorkerConfig, run_worker
+    from ledger_service.bootstrap import CANNOT_SERVE, WorkerConfig, run_worker
     from ledger_service.storage.connect_errors import DATABASE_ERRORS, explain_database_error
 
     _drain_when_orphaned()
@@ -43,6 +43,8 @@ async def _run(settings: Settings, dsn: str, index: int) -> None:
     )
     try:
         await run_worker(config, ready=_report_ready)
+    except CANNOT_SERVE as error:
+        raise CannotStartError(str(error)) from error
     except DATABASE_ERRORS as error:
         raise CannotStartError(explain_database_error(error, dsn)) from error
 

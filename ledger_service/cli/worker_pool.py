@@ -74,9 +74,7 @@ class WorkerPool:
         _, late = await asyncio.wait(keepers, timeout=self._drain_seconds + _GRACE_SECONDS)
         if late:
             for index, process in self._processes.items():
-                logger.error(
-                    "worker_killed", worker=index, pid=process.pid, reason="it did not drain in time"
-                )
+                logger.error("worker_killed", worker=index, pid=process.pid, reason="it did not drain in time")
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
             await asyncio.wait(late)

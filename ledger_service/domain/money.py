@@ -60,7 +60,8 @@ def format_minor_units(units: int, exponent: int) -> str:
     if exponent == 0:
         return str(units)
     if exponent == 2:  # nearly all there is; a fifth of an answer's cost otherwise
-        return "%d.%02d" % divmod(units, 100)
+        whole, cents = divmod(units, 100)
+        return f"{whole}.{cents:02d}"
     digits = str(units).rjust(exponent + 1, "0")
     return f"{digits[:-exponent]}.{digits[-exponent:]}"
 

@@ -12,7 +12,14 @@ from ledger_service.storage import numeric
 WRITER_ROLE = "ledger_service"
 READER_ROLE = "ledger_reader"
 
-_COMMON = {"search_path": "ledger", "TimeZone": "UTC", "jit": "off"}
+_COMMON = {
+    "search_path": "ledger",
+    "TimeZone": "UTC",
+    "jit": "off",
+    # Everything here goes by an index. A plan made while a table was still small would read it whole, and would
+    # be kept until the next ANALYZE, while the table grows by thousands of rows a second.
+    "enable_seqscan": "off",
+}
 
 _WRITER = {
     **_COMMON,
@@ -28,15 +35,22 @@ _WRITER = {
     "tcp_keepalives_interval": "2",
     "tcp_keepalives_count": "3",
     "lock_timeout": "5s",
-    "statement_timeout": "60s",
-    # Plans for the committer's statements do not depend on the values: plan once.
+    "statement_timeout": "15s",
+    # Plans for the committer's statements do not depend on the values: plan once (and see write_session).
     "plan_cache_mode": "force_generic_plan",
 }
 
-_READER = {**_COMMON, "role": READER_ROLE, "default_transaction_read_only": "on", "statement_timeout": "30s"}
+_READER = {
+    **_COMMON,
+    "role": READER_ROLE,
+    "default_transaction_read_only": "on",
+    "statement_timeout": "30s",
+    # A list's best way depends on which of its filters are given.
+    "plan_cache_mode": "force_custom_plan",
+}
 
 CONNECT_TIMEOUT_SECONDS = 5
-COMMAND_TIMEOUT_SECONDS = 65
+COMMAND_TIMEOUT_SECONDS = 35
 """Beyond the server's own statement_timeout: a server that does not even answer that is gone."""
 
 

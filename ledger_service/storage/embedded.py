@@ -29,7 +29,7 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import quote
@@ -38,7 +38,7 @@ import asyncpg
 
 from ledger_service.storage.embedded_binaries import ENVIRONMENT, RunAs, binaries_for, choose_user
 from ledger_service.storage.embedded_config import SETTINGS, render_settings
-from ledger_service.storage.embedded_errors import EmbeddedPostgresError
+from ledger_service.storage.embedded_errors import DataFolderInUseError, EmbeddedPostgresError
 from ledger_service.storage.embedded_folder import PORT, reachable, remove_short_way, sync_folder, take_lock
 from ledger_service.storage.embedded_process import Postmaster, find_postmaster
 
@@ -52,6 +52,8 @@ _WATCH_SECONDS = 0.2
 # Recovery replays at most what lies between two checkpoints (max_wal_size); minutes, on a slow disk.
 _START_SECONDS = 600.0
 _SLOW_START_SECONDS = 3.0
+# A service that has the folder may itself be starting, or on its way down.
+_ATTACH_SECONDS = 15.0
 _STOP_SECONDS: dict[str, float] = {"smart": 60.0, "fast": 60.0, "immediate": 10.0}
 _STOP_SIGNAL = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 
@@ -75,9 +77,7 @@ class EmbeddedPostgres:
         self._postmaster: Postmaster | None = None
 
     @classmethod
-    async def start(
-        cls, data_dir: Path, *, progress: Progress, settings: Mapping[str, str] | None = None
-    ) -> Self:
+    async def start(cls, data_dir: Path, *, progress: Progress, settings: Mapping[str, str] | None = None) -> Self:
         """Start the server of `data_dir`, making the folder and an empty database when there is none.
 
         A server that a killed service left running is taken over.
@@ -105,6 +105,56 @@ class EmbeddedPostgres:
             await asyncio.shield(server.stop())
             raise
         return server
+
+    @classmethod
+    @contextlib.asynccontextmanager
+    async def borrowed(cls, data_dir: Path, *, progress: Progress) -> AsyncIterator[str]:
+        """The DSN of `data_dir`'s server for a while, for tools that work beside a service.
+
+        While a service uses the folder, the server is the one that it runs, and is left alone; otherwise it is
+        started for the time, and a service that starts meanwhile is told that the folder is in use. No
+        database is made.
+
+        Raises:
+            EmbeddedPostgresError: with one line for the operator.
+        """
+        data_dir = data_dir.absolute()
+        if not (data_dir / "postgres").exists():
+            raise EmbeddedPostgresError(
+                f"there is no database in {data_dir}: name the service's --data-dir, or give a --dsn"
+            )
+        try:
+            server = await cls.start(data_dir, progress=progress)
+        except DataFolderInUseError:
+            server = cls(data_dir, -1, {})
+            yield await server._attach()
+            return
+        try:
+            yield server.dsn
+        finally:
+            await asyncio.shield(server.stop())
+
+    async def _attach(self) -> str:
+        """The DSN of a server that another process runs, once it takes connections.
+
+        Without the folder's lock nothing in it may be touched, not even a stale pid file; the short way to the
+        socket, where one is needed, is the service's and stays.
+        """
+        self._socket_folder = reachable(self._cluster)
+        deadline = asyncio.get_running_loop().time() + _ATTACH_SECONDS
+        while True:
+            try:
+                connection = await asyncpg.connect(self.dsn, timeout=5)
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                if asyncio.get_running_loop().time() < deadline:
+                    await asyncio.sleep(10 * _POLL_SECONDS)
+                    continue
+                raise EmbeddedPostgresError(
+                    f"a service uses {self.data_dir}, but its PostgreSQL does not answer ({error}): "
+                    f"try again, or see {self.log_path}"
+                ) from error
+            await connection.close()
+            return self.dsn
 
     @property
     def dsn(self) -> str:
@@ -160,9 +210,7 @@ class EmbeddedPostgres:
                     while postmaster.is_alive():
                         await asyncio.sleep(_POLL_SECONDS)
                     return
-        raise EmbeddedPostgresError(
-            f"PostgreSQL (process {postmaster.pid}) does not stop; see {self.log_path}"
-        )
+        raise EmbeddedPostgresError(f"PostgreSQL (process {postmaster.pid}) does not stop; see {self.log_path}")
 
     async def _start(self, progress: Progress) -> None:
         user = choose_user(self._cluster)
@@ -184,9 +232,7 @@ class EmbeddedPostgres:
             if await self._becomes_ready(self._postmaster, deadline, progress):
                 await self._ensure_database()
                 return
-        raise EmbeddedPostgresError(
-            f"PostgreSQL did not start in {_START_SECONDS:.0f} s; see {self.log_path}"
-        )
+        raise EmbeddedPostgresError(f"PostgreSQL did not start in {_START_SECONDS:.0f} s; see {self.log_path}")
 
     def _initialise(self, binaries: Path, user: RunAs) -> None:
         if shutil.disk_usage(self.data_dir).free < _MIN_FREE_BYTES:
@@ -227,9 +273,7 @@ class EmbeddedPostgres:
             **user.popen_options(),
         )
         if ended.returncode != 0:
-            raise EmbeddedPostgresError(
-                self._explain(ended.stderr or ended.stdout, "could not create the database")
-            )
+            raise EmbeddedPostgresError(self._explain(ended.stderr or ended.stdout, "could not create the database"))
         with (fresh / "postgresql.conf").open("a") as config:
             config.write("\n# Written by ledger-service at each start; settings below this line win.\n")
             config.write("include 'ledger.conf'\n")

@@ -50,7 +50,6 @@ SETTINGS: Final[Mapping[str, str]] = {
 def render_settings(settings: Mapping[str, str]) -> str:
     """The text of a PostgreSQL configuration file."""
     lines = [f"{name} = '{value.replace(chr(39), chr(39) * 2)}'" for name, value in settings.items()]
-    return (
-        "# Written by ledger-service at each start; put your own settings into postgresql.conf.\n"
-        + "".join(f"{line}\n" for line in lines)
+    return "# Written by ledger-service at each start; put your own settings into postgresql.conf.\n" + "".join(
+        f"{line}\n" for line in lines
     )

@@ -9,7 +9,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from ledger_service.storage.embedded_errors import EmbeddedPostgresError
+from ledger_service.storage.embedded_errors import DataFolderInUseError, EmbeddedPostgresError
 
 PORT = 5432  # no TCP port is opened: it is only a part of the socket's name
 _SOCKET_NAME = f".s.PGSQL.{PORT}"
@@ -25,9 +25,8 @@ def take_lock(data_dir: Path) -> int:
     except BlockingIOError:
         holder = os.pread(lock, 20, 0).decode("ascii", "replace").strip() or "unknown"
         os.close(lock)
-        raise EmbeddedPostgresError(
-            f"another ledger-service (process {holder}) uses {data_dir}: "
-            "stop it, or choose another --data-dir"
+        raise DataFolderInUseError(
+            f"another ledger-service (process {holder}) uses {data_dir}: stop it, or choose another --data-dir"
         ) from None
     os.ftruncate(lock, 0)
     os.pwrite(lock, f"{os.getpid()}\n".encode(), 0)
@@ -52,9 +51,7 @@ def reachable(folder: Path) -> Path:
     private.mkdir(mode=0o700, exist_ok=True)
     found = private.lstat()
     if found.st_uid != os.geteuid() or found.st_mode & 0o777 != 0o700:
-        raise EmbeddedPostgresError(
-            f"{private} was made by someone else: remove it, or choose a shorter --data-dir"
-        )
+        raise EmbeddedPostgresError(f"{private} was made by someone else: remove it, or choose a shorter --data-dir")
     link = private / "pg"
     if not link.is_symlink() or link.readlink() != folder:
         link.unlink(missing_ok=True)

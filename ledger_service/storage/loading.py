@@ -120,6 +120,9 @@ class Loader:
         asked = [(*account, with_ancestors) for account, with_ancestors in wanted.items()]
         versions = await self._fetch("account_numbers", *_columns(asked))
         await self._put_accounts(books, {(entity_no, number): version for entity_no, number, version in versions})
+        await self._load_chart_details(books, needs)
+
+    async def _load_chart_details(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
         codes = [(entity_no, code) for entity_no, need in needs.items() for code in need.codes]
         if codes:
             for entity_no, code, account_id in await self._fetch("codes", *_columns(codes)):
@@ -129,6 +132,10 @@ class Loader:
             await self._load_heads(books, whole)
             for entity_no, number, children in await self._fetch("open_children", *_columns(whole)):
                 books[entity_no].open_children[number] = children
+        moved = _numbers(books, ((entity_no, need.moved_ids) for entity_no, need in needs.items()))
+        if moved:
+            for entity_no, number, height in await self._fetch("heights", *_columns(moved)):
+                books[entity_no].heights[number] = height
         created = _numbers(books, ((entity_no, need.created_ids) for entity_no, need in needs.items()))
         if created:
             for entity_no, number, digest in await self._fetch("creations", *_columns(created)):

@@ -23,7 +23,10 @@ CREATE TABLE IF NOT EXISTS ledger_migrations.applied (
     name text NOT NULL,
     digest text NOT NULL,
     applied_time timestamptz NOT NULL DEFAULT now()
-)
+);
+-- Everybody may see how far the database is: who only serves need not be able to migrate.
+GRANT USAGE ON SCHEMA ledger_migrations TO PUBLIC;
+GRANT SELECT ON ledger_migrations.applied TO PUBLIC
 """
 
 
@@ -52,7 +55,8 @@ async def migrate(dsn: str, *, progress: Callable[[str], None] = lambda _: None)
     try:
         await connection.execute("SET lock_timeout = 0; SET client_min_messages = warning")
         await connection.execute("SELECT pg_advisory_lock($1)", _LOCK)
-        await connection.execute(_TABLE)
+        if not await connection.fetchval("SELECT to_regclass('ledger_migrations.applied') IS NOT NULL"):
+            await connection.execute(_TABLE)
         rows = await connection.fetch("SELECT number, digest FROM ledger_migrations.applied ORDER BY number")
         applied = {row["number"]: row["digest"] for row in rows}
         _check(applied, files)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -237,15 +236,6 @@ class ReadStore:
         """What a token stands for."""
         records = await self._fetch("credentials", token_hmac)
         return dict(records[0]) if records else None
-
-    async def is_answering(self) -> bool:
-        """Whether the database answers a trivial question at once."""
-        try:
-            async with asyncio.timeout(2):
-                await self._pool.fetchval("SELECT 1")
-            return True
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
-            return False
 
     async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
         query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])

@@ -38,6 +38,9 @@ _ACCOUNT_COLUMNS = (
     "state", "metadata", "created_time", "updated_time", "sequence", "revision",
 )  # fmt: skip
 
+_YOUNGEST_PLAN, _OLDEST_PLAN = 0.25, 60.0
+"""Seconds after which the session's plans are made anew."""
+
 _Result = TypeVar("_Result")
 
 # SQLSTATE classes after which the same batch may succeed: 40 (serialization, deadlock), 55P03 (lock
@@ -72,6 +75,8 @@ class WriteSession:
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
         self._has_locks = False
+        self._opened_at = asyncio.get_running_loop().time()
+        self._replan_at = self._opened_at + _YOUNGEST_PLAN
 
     async def lock(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
@@ -133,7 +138,15 @@ class WriteSession:
     async def unlock(self) -> None:
         """All at once."""
         if self._has_locks:
-            await _translated(self._connection.execute, "SELECT pg_advisory_unlock_all()")
+            now = asyncio.get_running_loop().time()
+            statement = "SELECT pg_advisory_unlock_all()"
+            if now >= self._replan_at:
+                # A plan that was made while a table was nearly empty may go by the wrong index, for then all
+                # seem equal, and would be kept until the next ANALYZE. So plans live as long as the session
+                # was old when they were made, within bounds.
+                statement += "; DISCARD PLANS"
+                self._replan_at = now + min(max(now - self._opened_at, _YOUNGEST_PLAN), _OLDEST_PLAN)
+            await _translated(self._connection.execute, statement)
             self._has_locks = False
 
     async def was_committed(self, loaded: Loaded) -> bool:

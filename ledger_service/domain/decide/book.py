@@ -119,6 +119,8 @@ class Book:
     """Account ids by code, for the codes that the batch mentions."""
     open_children: dict[int, int] = field(default_factory=dict)
     """How many children of an account are not closed, for the accounts that the batch closes."""
+    heights: dict[int, int] = field(default_factory=dict)
+    """How many generations lie below an account, for the accounts that the batch gives another parent."""
     creations: dict[int, bytes | None] = field(default_factory=dict)
     """Fingerprint of the request that created an account, for accounts created again."""
     due: list[int] = field(default_factory=list)

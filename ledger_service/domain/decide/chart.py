@@ -110,9 +110,11 @@ def set_account_state(book: Book, command: SetAccountState) -> Applied | Refused
     """Freeze, unfreeze, or close at zero."""
     try:
         account = _find_account(book, command.account_id)
+        if account.state is command.state and (command.key is None or account.state is AccountState.CLOSED):
+            # It is so already. With a key the request is written down all the same, for its repetition must
+            # not take effect after the state has changed again; out of CLOSED nothing leads.
+            return Applied(account.sequence, account=account, replayed=True)
         if account.state is AccountState.CLOSED:
-            if command.state is AccountState.CLOSED:
-                return Applied(account.sequence, account=account, replayed=True)
             raise _closed(command.account_id)
         if command.state is AccountState.CLOSED:
             _check_empty(book, account)
@@ -188,7 +190,8 @@ def _find_parent(book: Book, parent_id: str | None, moving: Account | None) -> A
         )
     if parent.state is AccountState.CLOSED:
         raise _closed(parent_id)
-    depth = 1
+    # The moved account brings along what lies below it.
+    depth = 1 + (book.heights.get(moving.account_no, 0) if moving is not None else 0)
     step: Account | None = parent
     while step is not None:
         if moving is not None and step.account_no == moving.account_no:
@@ -201,7 +204,7 @@ def _find_parent(book: Book, parent_id: str | None, moving: Account | None) -> A
         if depth > MAX_TREE_DEPTH:
             raise LedgerError(
                 Reason.INVALID_PARENT,
-                f"below account {parent_id} the chart would be deeper than {MAX_TREE_DEPTH}",
+                f"below account {parent_id} the chart would be deeper than {MAX_TREE_DEPTH} accounts",
                 {"account_id": parent_id},
             )
         step = book.accounts_by_no[step.parent_no] if step.parent_no is not None else None

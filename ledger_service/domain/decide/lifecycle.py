@@ -15,7 +15,7 @@ from ledger_service.domain.commands import (
 from ledger_service.domain.decide.book import Book
 from ledger_service.domain.decide.outcome import Applied, Refused
 from ledger_service.domain.decide.postings import Draft, Movement, check_account, check_postings
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.identifiers import is_genuine, parse_transaction_id, transaction_id
 from ledger_service.domain.transaction import BalanceAfter, EntryKind, EventKind, Status, Transaction
 
@@ -264,10 +264,14 @@ def _new_accounts(transaction: Transaction, command: EditTransaction) -> tuple[s
             f"{field}: the transaction has {len(postings)} postings; name all of them in account_ids",
             {"field": field, "transaction_id": command.transaction_id},
         )
-    return tuple(
+    accounts = tuple(
         (command.debit_account_id if posting.side == 1 else command.credit_account_id) or posting.account_id
         for posting in postings
     )
+    if accounts[0] == accounts[1]:
+        field = "debit_account_id" if command.debit_account_id is not None else "credit_account_id"
+        raise invalid(field, "is the transaction's other account already; the two must differ")
+    return accounts
 
 
 def _check_open(book: Book, transaction: Transaction, verb: str) -> None:

@@ -24,6 +24,8 @@ class Needs:
     """Accounts whose heads in all currencies, and open children, are wanted."""
     parent_ids: set[str] = field(default_factory=set)
     """Accounts that are wanted with all their ancestors."""
+    moved_ids: set[str] = field(default_factory=set)
+    """Accounts that get another parent: how much lies below them is wanted."""
     created_ids: set[str] = field(default_factory=set)
     """Accounts that may have been created by the same request before."""
     codes: set[str] = field(default_factory=set)
@@ -80,6 +82,7 @@ def _update_account(needs: Needs, _entity_no: int, command: c.UpdateAccount) -> 
         needs.codes.add(command.code)
     if command.parent_id is not None:
         needs.parent_ids.add(command.parent_id)
+        needs.moved_ids.add(command.account_id)
 
 
 def _set_account_state(needs: Needs, _entity_no: int, command: c.SetAccountState) -> None:

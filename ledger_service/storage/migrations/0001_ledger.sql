@@ -149,7 +149,8 @@ CREATE TABLE ledger.entries (
     CONSTRAINT entries_amounts CHECK (
         (wide IS NULL AND amount > 0 AND debits_posted >= 0 AND credits_posted >= 0
             AND debits_pending >= 0 AND credits_pending >= 0)
-        OR (cardinality(wide) = 5 AND wide[1] > 0 AND 0 <= ALL (wide)
+        OR (array_ndims(wide) = 1 AND array_lower(wide, 1) = 1 AND cardinality(wide) = 5
+            AND array_position(wide, NULL) IS NULL AND wide[1] > 0 AND 0 <= ALL (wide)
             AND amount = 0 AND debits_posted = 0 AND credits_posted = 0
             AND debits_pending = 0 AND credits_pending = 0)
     ),

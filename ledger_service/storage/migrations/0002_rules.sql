@@ -1,6 +1,6 @@
 -- The rules that never break, enforced by the database itself (DESIGN section 3). The service checks the
 -- same beforehand for the sake of a good message; these are for the day when it is wrong.
--- All functions run as the owner, so that they see and keep what the service's role may not touch.
+-- What must see or keep what the service's role may not touch runs as the owner (SECURITY DEFINER).
 
 CREATE FUNCTION ledger.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -31,11 +31,13 @@ BEGIN
         SELECT entity_no, min(sequence) AS first, max(sequence) AS last, count(*) AS events,
                min(recorded_time) AS recorded, max(recorded_time) AS latest,
                bool_or(revision > 1 OR status <= 2) AS unsettled,
-               bool_or(kind = 7) AS reversals
+               bool_or(kind = 7) AS reversals, bool_and(kind = 6) AS expiries_only
         FROM new_events GROUP BY entity_no ORDER BY entity_no
     LOOP
-        IF NOT EXISTS (SELECT FROM entities WHERE entity_no = run.entity_no) THEN
-            RAISE EXCEPTION 'entity % does not exist', run.entity_no USING ERRCODE = 'integrity_constraint_violation';
+        -- Archived, only what expires by itself goes on.
+        IF NOT EXISTS (SELECT FROM entities WHERE entity_no = run.entity_no AND (state = 1 OR run.expiries_only)) THEN
+            RAISE EXCEPTION 'entity % does not exist or is archived', run.entity_no
+                USING ERRCODE = 'integrity_constraint_violation';
         END IF;
         SELECT e.sequence, e.recorded_time INTO previous FROM events e
         WHERE e.entity_no = run.entity_no AND e.sequence < run.first ORDER BY e.sequence DESC LIMIT 1;
@@ -88,11 +90,13 @@ BEGIN
         SELECT p.* FROM events p
         WHERE n.revision > 2 AND p.entity_no = entity AND p.transaction_no = n.transaction_no
           AND p.revision = n.revision - 1 AND p.revision > 1
+        LIMIT 1
     ) p ON true
     WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1
       AND (p.sequence IS NULL OR p.sequence >= n.sequence OR p.status > 2
            OR (n.kind = 3 AND p.status <> 1)
            OR (n.kind = 2 AND n.status <> p.status)
+           OR (n.postings_at <> p.postings_at AND (n.postings_at <> n.sequence OR n.kind NOT IN (2, 4)))
            OR (n.kind = 6 AND (n.expire_time IS NULL OR n.expire_time > n.recorded_time))
            OR (n.kind <> 2 AND n.description IS DISTINCT FROM p.description)
            OR (n.effective_time, n.expire_time, n.reference, n.counterparty, n.category_id, n.metadata, n.reverses)
@@ -104,9 +108,9 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
 
-    DELETE FROM open_transactions o USING events n
-    WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1
-      AND o.entity_no = entity AND o.transaction_no = n.transaction_no;
+    DELETE FROM open_transactions WHERE entity_no = entity AND transaction_no = ANY (ARRAY(
+        SELECT n.transaction_no FROM events n
+        WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1));
     INSERT INTO open_transactions (entity_no, transaction_no, sequence, expire_time)
     SELECT entity, n.transaction_no, n.sequence, n.expire_time
     FROM (
@@ -300,7 +304,7 @@ BEGIN
        OR NOT CASE
             WHEN e.kind IN (1, 7) AND e.status = 3 THEN n.kinds IS NOT DISTINCT FROM 2 AND e.postings_at = e.sequence
             WHEN e.kind = 1 THEN n.kinds IS NOT DISTINCT FROM 4 AND e.postings_at = e.sequence
-            WHEN e.kind = 2 THEN n.kinds IS NULL OR (n.kinds = 12 AND e.postings_at = e.sequence)
+            WHEN e.kind = 2 THEN COALESCE(n.kinds, 0) = CASE e.postings_at WHEN e.sequence THEN 12 ELSE 0 END
             WHEN e.kind = 4 THEN COALESCE(n.kinds, 0) IN (16, 24) AND e.postings_at = e.sequence
             WHEN e.kind IN (5, 6) THEN n.kinds IS NOT DISTINCT FROM 8
             ELSE n.kinds IS NULL
@@ -312,26 +316,54 @@ BEGIN
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
 
+    -- An edit moves what it holds to other accounts, leg by leg; the amounts stay.
+    SELECT e.sequence INTO broken
+    FROM (
+        SELECT sequence FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
+          AND kind = 2 AND postings_at = sequence
+    ) e
+    CROSS JOIN LATERAL (
+        SELECT FROM entries y WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence
+        GROUP BY y.leg, y.side, y.currency
+        HAVING sum(CASE y.kind WHEN 2 THEN 1 ELSE -1 END * COALESCE(y.wide[1], y.amount)) <> 0
+    ) l
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'edit % of entity % releases or settles other than it held', broken.sequence, NEW.entity_no
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    -- Of each transaction that changed: what all its events together still hold is what its newest revision
+    -- says that it holds: its postings while it is open, nothing when it has ended. OFFSET 0 keeps the planner on
+    -- the index for each event; without statistics it would read the table at every COMMIT.
     SELECT t.transaction_no INTO broken
     FROM (
         SELECT DISTINCT transaction_no FROM events
         WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND revision > 1
     ) t
     CROSS JOIN LATERAL (
-        SELECT sum(CASE x.kind WHEN 2 THEN 1 ELSE -1 END * COALESCE(x.wide[1], x.amount)) AS held, s.is_open
-        FROM (SELECT EXISTS (SELECT FROM open_transactions o
-                             WHERE o.entity_no = NEW.entity_no AND o.transaction_no = t.transaction_no) AS is_open) s
-        CROSS JOIN (
-            SELECT e.sequence FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = t.transaction_no
+        SELECT x.account_no, x.currency, x.side, x.leg,
+               sum(CASE x.kind WHEN 2 THEN 1 ELSE -1 END * COALESCE(x.wide[1], x.amount)) AS held
+        FROM (
+            SELECT t.transaction_no AS sequence
             UNION ALL
             SELECT e.sequence FROM events e
             WHERE e.entity_no = NEW.entity_no AND e.transaction_no = t.transaction_no AND e.revision > 1
         ) e
-        JOIN entries x ON x.entity_no = NEW.entity_no AND x.sequence = e.sequence
-        WHERE x.kind <> 1
-        GROUP BY x.account_no, x.currency, x.side, x.leg, s.is_open
+        CROSS JOIN LATERAL (
+            SELECT y.* FROM entries y
+            WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence AND y.kind > 1 OFFSET 0
+        ) x
+        GROUP BY x.account_no, x.currency, x.side, x.leg
     ) h
-    WHERE h.held < 0 OR (h.held <> 0 AND NOT h.is_open)
+    WHERE h.held < 0 OR (h.held > 0 AND NOT EXISTS (
+        SELECT FROM open_transactions o
+        JOIN events v ON v.entity_no = o.entity_no AND v.sequence = o.sequence
+        JOIN entries y ON y.entity_no = v.entity_no AND y.sequence = v.postings_at AND y.kind = 2
+        WHERE o.entity_no = NEW.entity_no AND o.transaction_no = t.transaction_no AND y.leg = h.leg
+          AND y.account_no = h.account_no AND y.currency = h.currency AND y.side = h.side
+          AND COALESCE(y.wide[1], y.amount) = h.held))
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'transaction % of entity % releases or settles other than it held',
@@ -343,21 +375,31 @@ BEGIN
         SELECT DISTINCT reverses FROM events
         WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND kind = 7
     ) r
-    JOIN LATERAL (
-        SELECT e.postings_at FROM events e
-        WHERE e.entity_no = NEW.entity_no
-          AND (e.sequence = r.reverses OR (e.transaction_no = r.reverses AND e.revision > 1))
-        ORDER BY e.revision DESC LIMIT 1
-    ) o ON true
     CROSS JOIN LATERAL (
-        SELECT x.leg, x.account_no, x.currency, x.side, sum(COALESCE(x.wide[1], x.amount)) AS amount
-        FROM events e JOIN entries x ON x.entity_no = e.entity_no AND x.sequence = e.sequence
-        WHERE e.entity_no = NEW.entity_no AND e.reverses = r.reverses
-        GROUP BY x.leg, x.account_no, x.currency, x.side
+        -- The original's newest revision; a reversal is never itself reversed, so these are all its events.
+        SELECT v.postings_at FROM (
+            SELECT e.revision, e.postings_at FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = r.reverses
+            UNION ALL
+            SELECT e.revision, e.postings_at FROM events e
+            WHERE e.entity_no = NEW.entity_no AND e.transaction_no = r.reverses AND e.revision > 1
+        ) v ORDER BY v.revision DESC LIMIT 1
+    ) o
+    CROSS JOIN LATERAL (
+        SELECT y.leg, y.account_no, y.currency, y.side, sum(COALESCE(y.wide[1], y.amount)) AS amount
+        FROM (
+            SELECT e.sequence FROM events e WHERE e.entity_no = NEW.entity_no AND e.reverses = r.reverses OFFSET 0
+        ) e
+        CROSS JOIN LATERAL (
+            SELECT z.* FROM entries z WHERE z.entity_no = NEW.entity_no AND z.sequence = e.sequence OFFSET 0
+        ) y
+        GROUP BY y.leg, y.account_no, y.currency, y.side
     ) x
-    LEFT JOIN entries p ON p.entity_no = NEW.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4)
-        AND p.leg = x.leg AND p.account_no = x.account_no AND p.currency = x.currency AND p.side <> x.side
-    WHERE x.amount > COALESCE(p.wide[1], p.amount, 0)
+    LEFT JOIN LATERAL (
+        SELECT COALESCE(p.wide[1], p.amount) AS amount FROM entries p
+        WHERE p.entity_no = NEW.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4)
+          AND p.leg = x.leg AND p.account_no = x.account_no AND p.currency = x.currency AND p.side <> x.side LIMIT 1
+    ) p ON true
+    WHERE x.amount > COALESCE(p.amount, 0)
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'reversals of transaction % of entity % exceed it', broken.reverses, NEW.entity_no
@@ -369,6 +411,29 @@ END $$;
 CREATE CONSTRAINT TRIGGER check_commit AFTER INSERT ON ledger.commits DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW EXECUTE FUNCTION ledger.check_commit();
 
+-- Whether this database transaction has written an event of a kind (NULL: any) about an account, at a sequence
+-- (NULL: any): accounts and their limits never change but with an event that tells of it.
+CREATE FUNCTION ledger.is_written_now(entity int4, account int8, at int8, event_kind int2) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = ledger, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM commits c JOIN events e ON e.entity_no = c.entity_no
+            AND e.sequence BETWEEN c.first_sequence AND c.last_sequence
+        WHERE c.entity_no = entity AND c.writer = pg_current_xact_id() AND e.account_no = account
+          AND (at IS NULL OR e.sequence = at) AND (event_kind IS NULL OR e.kind = event_kind))
+$$;
+
+CREATE FUNCTION ledger.check_account() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+BEGIN
+    IF NOT is_written_now(NEW.entity_no, NEW.account_no, NEW.account_no, 9::int2) THEN
+        RAISE EXCEPTION 'account % of entity % has no event of its creation', NEW.account_id, NEW.entity_no
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER check_account AFTER INSERT ON ledger.accounts FOR EACH ROW EXECUTE FUNCTION ledger.check_account();
+
 -- What is fixed about an account stays so; each change is one revision with its event; closed is the end,
 -- and only at zero.
 CREATE FUNCTION ledger.check_account_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -377,8 +442,7 @@ BEGIN
     IF (NEW.entity_no, NEW.account_no, NEW.account_id, NEW.type, NEW.contra, NEW.created_time)
        IS DISTINCT FROM (OLD.entity_no, OLD.account_no, OLD.account_id, OLD.type, OLD.contra, OLD.created_time)
        OR NEW.revision <= OLD.revision OR OLD.state = 3
-       OR NOT EXISTS (SELECT FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = NEW.sequence
-                      AND e.account_no = NEW.account_no AND e.kind = 10) THEN
+       OR NOT is_written_now(NEW.entity_no, NEW.account_no, NEW.sequence, 10::int2) THEN
         RAISE EXCEPTION 'account % of entity %: change refused', OLD.account_id, OLD.entity_no
             USING ERRCODE = 'restrict_violation';
     END IF;
@@ -423,6 +487,23 @@ END $$;
 
 CREATE TRIGGER check_limit AFTER INSERT OR UPDATE ON ledger.account_limits
     FOR EACH ROW EXECUTE FUNCTION ledger.check_limit();
+
+CREATE FUNCTION ledger.check_limit_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    changed account_limits := COALESCE(NEW, OLD);
+BEGIN
+    IF NOT is_written_now(changed.entity_no, changed.account_no, NULL, NULL) THEN
+        RAISE EXCEPTION 'limits of account % of entity % change without an event', changed.account_no, changed.entity_no
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER check_limit_change AFTER INSERT OR UPDATE OR DELETE ON ledger.account_limits
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_limit_change();
+CREATE TRIGGER immutable BEFORE TRUNCATE ON ledger.account_limits
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
 -- An archived entity takes no writes and stays archived.
 CREATE FUNCTION ledger.check_entity_change() RETURNS trigger LANGUAGE plpgsql AS $$

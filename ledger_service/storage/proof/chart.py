@@ -10,7 +10,7 @@ from typing import Any
 from ledger_service.storage.proof.findings import Findings, Rule
 from ledger_service.storage.proof.snapshot import Row, Stream
 
-OPEN, FROZEN, CLOSED = 1, 2, 3
+FROZEN, CLOSED = 2, 3
 
 _Limits = dict[str, tuple[int | None, int | None]]
 _Totals = tuple[int, int, int, int]
@@ -35,6 +35,8 @@ class Account:
 
     entity_no: int
     account_no: int
+    exists: bool
+    """Whether there is more of it than events."""
     normal_side: int
     state: int
     limits: _Limits
@@ -45,9 +47,7 @@ class Account:
     @property
     def is_plain(self) -> bool:
         """Whether it takes every entry since it was made: nothing to look at for each of them."""
-        return len(self.versions) == 1 and not (
-            self.limits or self.versions[0].limits or self.versions[0].currencies
-        )
+        return len(self.versions) == 1 and not (self.limits or self.versions[0].limits or self.versions[0].currencies)
 
     def version_at(self, sequence: int) -> Version | None:
         """The version in force for an entry at `sequence`; None: before the account was made."""
@@ -95,7 +95,9 @@ class Chart:
             self._leave()
             self._current = self._account(rows)
         current = self._current
-        return current if current and (current.entity_no, current.account_no) == wanted else None
+        if current is None or not current.exists:
+            return None
+        return current if (current.entity_no, current.account_no) == wanted else None
 
     async def finish(self) -> None:
         """Check the accounts after the last one that was asked for."""
@@ -122,15 +124,15 @@ class Chart:
     def _leave(self) -> None:
         """A floor above zero, or a ceiling below, is broken where there is no entry at all."""
         account = self._current
-        if account is None:
+        if account is None or not account.exists:
             return
         for limits in [account.limits, *(version.limits for version in account.versions)]:
             for currency in limits.keys() - account.seen:
                 broken = account.broken_limit(limits, currency, (0, 0, 0, 0))
                 if broken:
-                    self._findings.add(
-                        Rule.LIMITS, f"{currency}, without entries: {broken}", account.entity_no, account_no=account.account_no
-                    )
+                    what = f"{currency}, without entries: {broken}"
+                    self._findings.add(Rule.LIMITS, what, account.entity_no, account_no=account.account_no)
+                    return
 
     def _account(self, rows: list[Row]) -> Account:
         row = rows[-1]
@@ -145,10 +147,14 @@ class Chart:
             first = rows[0]
             if first["event_kind"] != 9 or first["event_sequence"] != row["account_no"]:
                 self._add(row, f"event {row['account_no']} should have created it and did not")
-        limits = _limits(json.loads(row["limits"])) if row["limits"] else {}
-        # Without its row an account is unknown, whatever its events say; nothing of it is asked for.
         return Account(
-            row["entity_no"], row["account_no"], row["normal_side"] or 1, row["state"] or OPEN, limits, versions
+            entity_no=row["entity_no"],
+            account_no=row["account_no"],
+            exists=row["account_id"] is not None,
+            normal_side=row["normal_side"],
+            state=row["state"],
+            limits=_limits(json.loads(row["limits"])) if row["limits"] else {},
+            versions=versions,
         )
 
     def _version(self, row: Row) -> Version:

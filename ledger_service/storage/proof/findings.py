@@ -78,9 +78,7 @@ class Findings:
         return [_line(each, entities, accounts) for each in self.breaks]
 
 
-def _line(
-    each: Break, entities: dict[int, tuple[str, bytes]], accounts: dict[tuple[int, int], str]
-) -> str:
+def _line(each: Break, entities: dict[int, tuple[str, bytes]], accounts: dict[tuple[int, int], str]) -> str:
     places = []
     if each.entity_no is not None:
         entity = entities.get(each.entity_no)

@@ -20,9 +20,7 @@ _ADDED = (
     "AFTER INSERT ON ledger.{table} REFERENCING NEW TABLE AS new_{table} "
     "FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 )
-_AT_COMMIT = (
-    "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
-)
+_AT_COMMIT = "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
 _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 
 TRIGGERS = {
@@ -88,7 +86,7 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
             findings.add(Rule.IMMUTABLE, f"trigger {name} on {table} is missing")
         elif trigger["enabled"] not in ("O", "A"):
             findings.add(
-                Rule.IMMUTABLE, f"trigger {name} on {table} is switched off (tgenabled {trigger['enabled']}, expected O)"
+                Rule.IMMUTABLE, f"trigger {name} on {table} is switched off: state {trigger['enabled']}, expected O"
             )
         elif trigger["definition"] != definition:
             findings.add(
@@ -103,9 +101,8 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
     for name, columns in UNIQUE_INDEXES.items():
         definition = f"CREATE UNIQUE INDEX {name} ON {columns}"
         if indexes.get(name) != definition:
-            findings.add(
-                Rule.IMMUTABLE, f"unique index {name} is {indexes.get(name, 'missing or invalid')!r}, expected {definition!r}"
-            )
+            is_now = indexes.get(name, "missing or invalid")
+            findings.add(Rule.IMMUTABLE, f"unique index {name} is {is_now!r}, expected {definition!r}")
     for role, granted in GRANTS.items():
         for row in await connection.fetch(queries["privileges"], role):
             if row["granted"] not in granted:
@@ -114,6 +111,4 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
 
 def _migrated_functions() -> dict[str, str]:
     """Body of each function as the migrations leave it."""
-    return {
-        name: body for _, _, text in migrate.migrations() for name, body in _FUNCTION.findall(text)
-    }
+    return {name: body for _, _, text in migrate.migrations() for name, body in _FUNCTION.findall(text)}

@@ -87,22 +87,12 @@ class Journal:
         kinds = self._check_balance(sequence, entries) if entries else _NOTHING
         if kind > 7:
             if kinds or (transaction_no, revision, status, postings_at, reverses) != (None,) * 5:
-                self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} is of no transaction but moves or names one")
+                self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} names a transaction or has entries")
             if (has_account != (kind in (9, 10))) or not has_detail or (kind == 8 and not has_key):
                 self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} lacks what its kind must say")
             return
         if kinds not in _LEGAL.get((kind, status), ()):
             self._add_wrong_kinds(sequence, kind, status, kinds)
-        if revision == 1:
-            self.transactions += 1
-        if (kind in (1, 7)) != (revision == 1) or (kind in (1, 7) and not transaction_no == postings_at == sequence):
-            self._add(
-                Rule.IMMUTABLE,
-                f"event {sequence} of kind {kind} is revision {revision} of transaction number {transaction_no} "
-                f"with postings at {postings_at}",
-            )
-        if kind == 1 and reverses is not None or kind == 7 and reverses is None:
-            self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} reverses {reverses or 'nothing'}")
         for entry in entries:
             if entry[7] != effective:
                 self._add(
@@ -110,6 +100,21 @@ class Journal:
                     f"event {sequence} is effective at {moment(effective)}, its entry of leg {entry[3]} "
                     f"at {moment(entry[7])}",
                 )
+        self._check_start(event)
+
+    def _check_start(self, event: Row) -> None:
+        """Creations, and they alone, begin a transaction: their own."""
+        _, sequence, kind, _, _, _, _, transaction_no, revision, _, postings_at, _, reverses, _, _, _ = event
+        is_creation = kind in (1, 7)
+        self.transactions += is_creation
+        if is_creation != (revision == 1) or (is_creation and not transaction_no == postings_at == sequence):
+            self._add(
+                Rule.IMMUTABLE,
+                f"event {sequence} of kind {kind} is revision {revision} of transaction number {transaction_no} "
+                f"with postings at {postings_at}",
+            )
+        if is_creation and (kind == 7) != (reverses is not None):
+            self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} reverses {reverses or 'nothing'}")
 
     def _enter_entity(self, entity_no: int, first_kind: int) -> None:
         self.entities += 1
@@ -163,7 +168,8 @@ class Journal:
             if (commit[0], commit[1]) == (entity_no, sequence) and sequence <= commit[2]:
                 self._commit, self._uncovered = commit, False
                 continue
-            self._add(Rule.ORDERED, f"commit {commit[1]} to {commit[2]} does not begin where one ends", entity_no=commit[0])
+            what = f"commit {commit[1]} to {commit[2]} does not begin at the event after the one before it"
+            self._add(Rule.ORDERED, what, entity_no=commit[0])
             if commit[0] == entity_no and commit[1] <= sequence <= commit[2]:
                 self._commit, self._uncovered = commit, False
         return self._commit
@@ -172,16 +178,16 @@ class Journal:
         """The entity's last event must be its last commit's last one."""
         commit = self._commit
         if commit is not None and commit[2] != self._sequence:
-            self._add(
-                Rule.ORDERED, f"commit {commit[1]} to {commit[2]} reaches beyond the last event {self._sequence}"
-            )
+            self._add(Rule.ORDERED, f"commit {commit[1]} to {commit[2]} reaches beyond the last event {self._sequence}")
 
     def _check_request(self, sequence: int, span: int, has_key: bool, has_hash: bool) -> None:
         """Rule 4: an answer is found again by key, span and hash."""
         if self._span_left:
             self._span_left -= 1
             if span != 0 or has_key:
-                self._add(Rule.ONCE, f"event {sequence} has span {span}, expected 0 and no key: it is part of a request")
+                self._add(
+                    Rule.ONCE, f"event {sequence} has span {span}, expected 0, and no key: it goes with a request"
+                )
         elif span < 1:
             self._add(Rule.ONCE, f"event {sequence} has span {span}, expected 1 or more: it begins a request")
         else:
@@ -200,7 +206,8 @@ class Journal:
                 and side in (1, 2)
                 and leg != other[3]
             ):
-                return 1 << kind
+                only: int = 1 << kind
+                return only
         kinds = 0
         sums: dict[tuple[int, str], int] = {}
         legs = set()
@@ -222,7 +229,7 @@ class Journal:
 
     def _stray(self, entries: Sequence[Row], position: int) -> int:
         """Entries without an event; returns the position after those of the same place."""
-        place = entries[position][:2]
+        place: tuple[int, int] = entries[position][:2]
         start = position
         while position < len(entries) and entries[position][:2] == place:
             position += 1

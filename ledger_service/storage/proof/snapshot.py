@@ -67,14 +67,13 @@ class Snapshot:
         """Connect; the snapshot lasts until the end. It holds back vacuum, hardly felt where rows are only added."""
         connections: list[Any] = []
         try:
-            for _ in range(CONNECTIONS):
-                connections.append(await _connect(dsn))
-            for connection in connections:
+            while len(connections) < CONNECTIONS:
+                connection = await _connect(dsn)
+                connections.append(connection)
                 await connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 if connection is not connections[0]:
+                    name = await connections[0].fetchval("SELECT pg_export_snapshot()")
                     await connection.execute(f"SET TRANSACTION SNAPSHOT '{name}'")
-                else:
-                    name = await connection.fetchval("SELECT pg_export_snapshot()")
             yield cls(connections)
         finally:
             for connection in connections:
@@ -94,9 +93,7 @@ class Snapshot:
 
 
 async def _connect(dsn: str) -> Any:
-    connection = await asyncpg.connect(
-        dsn, timeout=database.CONNECT_TIMEOUT_SECONDS, server_settings=_SESSION
-    )
+    connection = await asyncpg.connect(dsn, timeout=database.CONNECT_TIMEOUT_SECONDS, server_settings=_SESSION)
     await connection.set_type_codec(
         "numeric", schema="pg_catalog", encoder=numeric.encode, decoder=_whole_number, format="binary"
     )
@@ -164,9 +161,7 @@ class Stream:
         self._coming = asyncio.create_task(self._fetch.fetch())
 
 
-async def side_by_side(
-    streams: Sequence[Stream], advanced: Callable[[int], None]
-) -> AsyncIterator[list[list[Row]]]:
+async def side_by_side(streams: Sequence[Stream], advanced: Callable[[int], None]) -> AsyncIterator[list[list[Row]]]:
     """Walk streams that are sorted by their first two columns, so that equal keys come together.
 
     Yields a list of rows for each stream, all with keys in one range that none of the later rows is in.

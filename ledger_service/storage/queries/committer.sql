@@ -96,6 +96,17 @@ FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
 LEFT JOIN accounts b ON b.entity_no = p.entity_no AND b.parent_no = p.account_no AND b.state <> 3
 GROUP BY p.entity_no, p.account_no
 
+-- name: heights
+-- $1 entity numbers, $2 account numbers. How many generations lie below each.
+WITH RECURSIVE below AS (
+    SELECT p.entity_no, p.account_no AS root, p.account_no, 0 AS depth
+    FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
+    UNION ALL
+    SELECT w.entity_no, w.root, b.account_no, w.depth + 1
+    FROM below w JOIN accounts b ON b.entity_no = w.entity_no AND b.parent_no = w.account_no
+)
+SELECT entity_no, root AS account_no, max(depth) AS height FROM below GROUP BY entity_no, root
+
 -- name: creations
 -- $1 entity numbers, $2 account numbers. Digest of the request that created each.
 SELECT e.entity_no, e.sequence AS account_no, e.request_hash

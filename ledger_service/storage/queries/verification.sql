@@ -131,8 +131,9 @@ WITH originals AS (
 SELECT u.entity_no, u.transaction_no,
        format('its reversals have %s %s %s on account number %s as leg %s; the leg itself is %s', u.amount, u.currency,
               CASE u.side WHEN 1 THEN 'debit' ELSE 'credit' END, u.account_no, u.leg,
-              COALESCE(format('%s %s %s on account number %s', COALESCE(p.wide[1], p.amount), p.currency,
-                              CASE p.side WHEN 1 THEN 'debit' ELSE 'credit' END, p.account_no), 'not there')) AS what
+              CASE WHEN p.sequence IS NULL THEN 'not there'
+                   ELSE format('%s %s %s on account number %s', COALESCE(p.wide[1], p.amount), p.currency,
+                               CASE p.side WHEN 1 THEN 'debit' ELSE 'credit' END, p.account_no) END) AS what
 FROM undone u
 LEFT JOIN originals o ON o.entity_no = u.entity_no AND o.transaction_no = u.transaction_no
 LEFT JOIN entries p ON p.entity_no = o.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4) AND p.leg = u.leg

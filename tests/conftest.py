@@ -1,0 +1,76 @@
+"""One PostgreSQL per test process, one migrated template, a copy of it for each test."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import hypothesis
+import pytest
+import uvloop
+
+from ledger_service.storage.embedded import EmbeddedPostgres
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Mapping
+
+    from tests.helpers.rpc import Client
+    from tests.helpers.servers import Service
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Hypothesis tries the same examples every time, unless a seed is given to try others."""
+    hypothesis.settings.register_profile(
+        "ledger",
+        derandomize=config.getoption("--hypothesis-seed", None) is None,
+        database=None,
+        deadline=None,
+        print_blob=True,
+    )
+    hypothesis.settings.load_profile("ledger")
+
+
+def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:
+    """Tests run on the loop that the service runs on."""
+    return {"uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[EmbeddedPostgres]:
+    """The PostgreSQL of this test process; with pytest-xdist each process has its own."""
+    server = await EmbeddedPostgres.start(tmp_path_factory.mktemp("postgres") / "data", progress=lambda _: None)
+    try:
+        yield server
+    finally:
+        await server.stop("immediate")
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: EmbeddedPostgres) -> str:
+    """DSN of the migrated database that others are copied from; nobody connects to it."""
+    from tests.helpers.servers import make_template
+
+    return await make_template(postgres.dsn)
+
+
+@pytest.fixture
+async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+    """DSN of a fresh, migrated database, as its owner."""
+    from tests.helpers.servers import cloned
+
+    async with cloned(postgres.dsn, template) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def service(database: str) -> AsyncIterator[Service]:
+    """The service in this process on a fresh database; afterwards `verify` must be clean."""
+    from tests.helpers.servers import serving
+
+    async with serving(database) as running:
+        yield running
+
+
+@pytest.fixture
+def client(service: Service) -> Client:
+    """The administrator's client of `service`."""
+    return service.client

@@ -1,0 +1,512 @@
+"""What is wrong with each field: the values to try, and the answer that each must get.
+
+A case is found by the path of the field from its method ("BatchCreateTransactions.requests.entity_id"), by
+message and field ("Money.amount"), or by the field's name alone ("page_size"), in this order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import struct_pb2
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from ledger.v1 import account_pb2, account_service_pb2
+from ledger.v1 import transaction_service_pb2 as transactions
+from tests.helpers.builders import CREDIT, DEBIT, money, posting
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.contract.requests import World
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to spoil a field, and the reason that is expected.
+
+    `at` is the path that the error names, relative to the message that has the field: "" for that message
+    itself, None for the field.
+    """
+
+    label: str
+    spoil: Callable[[Message, str, World], None]
+    reason: str = "INVALID_ARGUMENT"
+    at: str | None = None
+
+
+ANYTHING: list[Case] = []
+"""For fields of which no value is wrong."""
+
+
+def put(label: str, value: Any, reason: str = "INVALID_ARGUMENT", at: str | None = None) -> Case:
+    """Set the field; a value that is callable is asked with the world."""
+
+    def spoil(message: Message, field: str, world: World) -> None:
+        wanted = value(world) if callable(value) else value
+        message.ClearField(field)
+        if isinstance(wanted, Message):
+            getattr(message, field).CopyFrom(wanted)
+        elif isinstance(wanted, list):
+            getattr(message, field).extend(wanted)
+        else:
+            setattr(message, field, wanted)
+
+    return Case(label, spoil, reason, at)
+
+
+def leave_out(at: str | None = None) -> Case:
+    """Leave out what is required."""
+    return Case("missing", lambda message, field, _: message.ClearField(field), at=at)
+
+
+def texts(longest: int, *, required: bool = False, prose: bool = False) -> list[Case]:
+    """What is wrong with a text of at most that many characters."""
+    cases = [
+        put("too_long", "x" * (longest + 1)),
+        put("too_long_by_far", "x" * 1_000_000),
+        put("nul", "a\0b"),
+        put("control_character", "a\x07b"),
+        put("escape_sequence", "a\x1b[31mb"),
+        put("right_to_left_override", "a\u202eb"),
+    ]
+    if not prose:
+        cases.append(put("two_lines", "a\nb"))
+    return [*cases, leave_out()] if required else cases
+
+
+def chosen_id() -> list[Case]:
+    """What is wrong with an id that the caller chooses."""
+    values = {
+        "too_short": "ab",
+        "too_long": "x" * 65,
+        "blank": "a b c",
+        "slash": "a/b/c",
+        "nul": "abc\0",
+        "line_feed": "abc\n",
+        "not_ascii": "účet-1",
+        "full_width": "ａｂｃ",  # noqa: RUF001
+        "leading_dot": ".hidden",
+    }
+    return [put(label, value) for label, value in values.items()]
+
+
+def account_ids(*, required: bool = True) -> list[Case]:
+    """What is wrong with the id of an account that should exist; another entity's is as unknown as any."""
+    cases = [
+        put("too_long", "x" * 65),
+        put("nul", "cash\0"),
+        put("control_character", "ca\x07sh"),
+        put("line_feed", "cash\n"),
+        put("unknown", "nobody", "ACCOUNT_NOT_FOUND"),
+        put("upper_case", "CASH", "ACCOUNT_NOT_FOUND"),
+        put("of_another_entity", lambda w: w.other_account, "ACCOUNT_NOT_FOUND"),
+    ]
+    return [*cases, leave_out()] if required else cases
+
+
+TRANSACTION_IDS = [
+    leave_out(),
+    put("too_long", "txn_" + "0" * 61),
+    put("nul", "txn_\0"),
+    put("malformed", "txn_!", "TRANSACTION_NOT_FOUND"),
+    put("unknown", "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
+    put("letters_beyond_the_alphabet", "txn_" + "u" * 26, "TRANSACTION_NOT_FOUND"),
+    put("without_prefix", lambda w: w.posted.removeprefix("txn_"), "TRANSACTION_NOT_FOUND"),
+    put("upper_case", lambda w: w.posted.upper(), "TRANSACTION_NOT_FOUND"),
+    put("last_character_changed", lambda w: _last_changed(w.posted), "TRANSACTION_NOT_FOUND"),
+    put("of_another_entity", lambda w: w.other_transaction, "TRANSACTION_NOT_FOUND"),
+    put("id_of_an_account", "cash", "TRANSACTION_NOT_FOUND"),
+]
+
+ENTITY_IDS = [
+    leave_out(),
+    put("too_long", "x" * 65),
+    put("nul", "mine\0"),
+    put("line_feed", "mine\n"),
+    put("unknown", "nobody", "ENTITY_NOT_FOUND"),
+    put("upper_case", "MINE", "ENTITY_NOT_FOUND"),
+]
+
+AMOUNTS = [
+    put(label, value)
+    for label, value in {
+        "missing": "",
+        "zero": "0",
+        "zero_with_decimals": "0.00",
+        "negative": "-1",
+        "minus_zero": "-0",
+        "plus_sign": "+1",
+        "exponent": "1e3",
+        "underscore": "1_000",
+        "thousands": "1,000.00",
+        "decimal_comma": "1,00",
+        "full_width_digits": "１２",  # noqa: RUF001
+        "arabic_digits": "١٢",
+        "nan": "NaN",
+        "infinity": "Infinity",
+        "hexadecimal": "0x10",
+        "leading_blank": " 1",
+        "trailing_blank": "1 ",
+        "line_feed": "1\n",
+        "nul": "1\0",
+        "point_at_the_end": "1.",
+        "point_at_the_start": ".5",
+        "two_points": "1.0.0",
+        "three_decimals": "1.001",
+        "three_decimals_of_which_one_is_zero": "1.000",
+        "39_digits_in_minor_units": "1" * 37,
+        "a_megabyte": "9" * 1_000_000,
+        "a_megabyte_of_zeros": "0" * 1_000_000 + "1",
+        "currency_inside": "1 USD",
+        "words": "ten",
+    }.items()
+]
+
+SIGNED_AMOUNTS = [
+    put(label, value)
+    for label, value in {
+        "empty": "",
+        "only_a_sign": "-",
+        "two_signs": "--1",
+        "plus_sign": "+1",
+        "exponent": "1e3",
+        "underscore": "1_000",
+        "full_width_digits": "１２",  # noqa: RUF001
+        "nan": "NaN",
+        "leading_blank": " 1",
+        "sign_and_blank": "- 1",
+        "point_at_the_end": "1.",
+        "point_at_the_start": "-.5",
+        "three_decimals": "1.001",
+        "39_digits_in_minor_units": "-" + "1" * 37,
+    }.items()
+]
+
+CURRENCIES = [
+    *(
+        put(label, value)
+        for label, value in {
+            "lower_case": "usd",
+            "too_short": "US",
+            "too_long": "USDOLLARSUSDO",
+            "sign": "$",
+            "digit_first": "1USD",
+            "blank": "US D",
+            "nul": "USD\0",
+            "line_feed": "USD\n",
+            "not_ascii": "ÚSD",
+        }.items()
+    ),
+    put("unknown", "ZZZ", "UNKNOWN_CURRENCY"),
+    put("historic_word", "DOLLAR", "UNKNOWN_CURRENCY"),
+]
+
+TIMES = [
+    put("before_the_year_1", Timestamp(seconds=-62_135_596_801)),
+    put("after_the_year_9999", Timestamp(seconds=253_402_300_800)),
+    put("far_beyond", Timestamp(seconds=2**63 - 1)),
+    put("negative_nanos", Timestamp(seconds=1, nanos=-1)),
+    put("a_second_of_nanos", Timestamp(seconds=1, nanos=1_000_000_000)),
+    put("finer_than_the_ledger_keeps", Timestamp(seconds=1, nanos=500)),
+]
+
+PAGE_SIZES = [put("negative", -1), put("over_1000", 1001), put("int32_max", 2**31 - 1), put("int32_min", -(2**31))]
+
+PAGE_TOKENS = [
+    put(label, value, "INVALID_PAGE_TOKEN")
+    for label, value in {
+        "made_up": "xyz",
+        "base64": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "not_ascii": "žeton",
+        "nul": "a\0",
+        "a_megabyte": "A" * 1_000_000,
+        "of_another_query": lambda w: w.page_token,
+        "changed": lambda w: w.page_token[:8] + ("A" if w.page_token[8] != "A" else "B") + w.page_token[9:],
+    }.items()
+]
+
+REVISIONS = [put("negative", -1), put("other", 77, "REVISION_MISMATCH")]
+
+MASKS = [
+    leave_out(),
+    *(
+        Case(label, lambda message, field, _, paths=paths: _set_mask(message, field, paths))  # type: ignore[misc]
+        for label, paths in {
+            "empty_path": [""],
+            "unknown": ["nonsense"],
+            "star": ["*"],
+            "never_changes": ["name", "entity_id"],
+            "below_a_field": ["metadata.order"],
+            "nul": ["name\0"],
+        }.items()
+    ),
+]
+
+
+def _struct(**members: Any) -> struct_pb2.Struct:
+    result = struct_pb2.Struct()
+    result.update(members)
+    return result
+
+
+def _nested(depth: int) -> struct_pb2.Struct:
+    value: Any = "deep"
+    for _ in range(depth):
+        value = {"a": value}
+    return _struct(a=value)
+
+
+METADATA = [
+    put("over_16_kib", _struct(text="x" * (16 * 1024))),
+    put("nul_in_text", _struct(text="a\0b")),
+    put("nul_in_a_name", _struct(**{"a\0b": 1})),
+    put("nul_in_a_list", _struct(items=["a", {"b": "\0"}])),
+    put("nan", _struct(number=float("nan"))),
+    put("infinity", _struct(list=[float("inf")])),
+    put("nested_too_deep", _nested(30)),
+]
+
+
+def _set_mask(message: Message, field: str, paths: list[str]) -> None:
+    message.ClearField(field)
+    getattr(message, field).paths.extend(paths)
+
+
+def _last_changed(transaction_id: str) -> str:
+    return transaction_id[:-1] + ("0" if transaction_id[-1] != "0" else "1")
+
+
+def _enum(*values: int) -> list[Case]:
+    return [put(f"value_{value}".replace("-", "minus_"), value) for value in values]
+
+
+_TOO_MANY_LEGS = [posting("cash", DEBIT, "1.00"), posting("wallet", CREDIT, "1.00")] * 501
+_ITEM = transactions.CreateTransactionRequest(
+    idempotency_key="never used", debit_account_id="cash", credit_account_id="wallet", amount=money("1.00")
+)
+_BIG_ITEM = transactions.CreateTransactionRequest(idempotency_key="never used", postings=_TOO_MANY_LEGS[:1000])
+_ACCOUNT = account_service_pb2.CreateAccountRequest(type=account_pb2.ACCOUNT_TYPE_ASSET, name="Never made")
+_UNBALANCED = [posting("cash", DEBIT, "10.00"), posting("wallet", CREDIT, "9.99")]
+_IN_TWO_CURRENCIES = [posting("cash", DEBIT, "10.00"), posting("wallet", CREDIT, "10.00", "EUR")]
+
+CASES: dict[str, list[Case]] = {
+    # By name alone.
+    "entity_id": ENTITY_IDS,
+    "account_id": account_ids(),
+    "transaction_id": TRANSACTION_IDS,
+    "idempotency_key": texts(255),
+    "page_size": PAGE_SIZES,
+    "page_token": PAGE_TOKENS,
+    "expected_revision": REVISIONS,
+    "metadata": METADATA,
+    "update_mask": MASKS,
+    "name": texts(200, required=True),
+    "code": texts(40),
+    "description": texts(1_000, prose=True),
+    "reference": texts(200),
+    "effective_time": TIMES,
+    "include_subtree": ANYTHING,
+    "ascending": ANYTHING,
+    "time_zone": [
+        *texts(64),
+        put("unknown", "Europe/Atlantis"),
+        put("abbreviation_of_none", "XYZT"),
+        put("path", "../../etc/passwd"),
+        put("lower_case", "europe/prague"),
+    ],
+    "parent_id": account_ids(required=False),
+    "currencies": [
+        put("malformed", ["USD", "usd"], at="currencies[1]"),
+        put("unknown", ["USD", "ZZZ"], "UNKNOWN_CURRENCY", at="currencies[1]"),
+        put("twice", ["USD", "USD"], at="currencies[1]"),
+        put("65", [f"A{number:02}" for number in range(65)]),
+    ],
+    "limits": [
+        put("65", [account_pb2.BalanceLimit(currency="USD", floor="0")] * 65),
+        put("currency_twice", [account_pb2.BalanceLimit(currency="USD", floor="0")] * 2, at="limits[1].currency"),
+        put("neither_floor_nor_ceiling", [account_pb2.BalanceLimit(currency="USD")], at="limits[0]"),
+        put(
+            "floor_above_ceiling",
+            [account_pb2.BalanceLimit(currency="USD", floor="1", ceiling="0")],
+            at="limits[0].ceiling",
+        ),
+        put(
+            "currency_that_the_account_does_not_take",
+            [account_pb2.BalanceLimit(currency="JPY", floor="0")],
+            at="limits[0].currency",
+        ),
+    ],
+    # By message and field.
+    "CreateEntityRequest.entity_id": [
+        *chosen_id(),
+        put("taken_by_a_different_one", lambda w: w.other_entity, "ENTITY_ALREADY_EXISTS"),
+    ],
+    "CreateAccountRequest.account_id": [
+        *chosen_id(),
+        put("taken_by_a_different_one", "cash", "ACCOUNT_ALREADY_EXISTS"),
+    ],
+    "CreateAccountRequest.type": _enum(0, 6, 99, -1),
+    "CreateAccountRequest.contra": ANYTHING,
+    "UpdateAccountRequest.parent_id": [
+        *account_ids(required=False),
+        put("itself", "child", "INVALID_PARENT"),
+    ],
+    "UpdateAccountRequest.currencies": [
+        put("malformed", ["USD", "usd"], at="currencies[1]"),
+        put("unknown", ["USD", "ZZZ"], "UNKNOWN_CURRENCY", at="currencies[1]"),
+        put("twice", ["USD", "USD"], at="currencies[1]"),
+    ],
+    "BalanceLimit.currency": [leave_out(), *CURRENCIES],
+    "BalanceLimit.floor": SIGNED_AMOUNTS,
+    "BalanceLimit.ceiling": SIGNED_AMOUNTS,
+    "BatchCreateAccountsRequest.requests": [put("none", []), put("1001", [_ACCOUNT] * 1001)],
+    "ListAccountsRequest.type": _enum(6, 99, -1),
+    "ListAccountsRequest.state": _enum(4, 99, -1),
+    "ListAccountsRequest.code_prefix": texts(40),
+    "ListAccountsRequest.tree": ANYTHING,
+    "GetBalanceRequest.currency": CURRENCIES,
+    "BatchGetBalancesRequest.currency": CURRENCIES,
+    "ListEntriesRequest.currency": CURRENCIES,
+    "BatchGetBalancesRequest.account_ids": [
+        put("none", []),
+        put("1001", ["cash"] * 1001),
+        put("empty_item", ["cash", ""], at="account_ids[1]"),
+        put("nul", ["cash", "\0"], at="account_ids[1]"),
+        put("too_long_item", ["cash", "x" * 65], at="account_ids[1]"),
+        put("unknown", ["cash", "nobody"], "ACCOUNT_NOT_FOUND", at="account_ids[1]"),
+        put("of_another_entity", lambda w: [w.other_account, "cash"], "ACCOUNT_NOT_FOUND", at="account_ids[0]"),
+    ],
+    "GetBalanceRequest.moment": ANYTHING,
+    "BatchGetBalancesRequest.moment": ANYTHING,
+    "BalanceMoment.known_time": TIMES,
+    "BalanceMoment.known_sequence": [put("zero", 0), put("negative", -1), put("to_come", 2**62)],
+    "Money.currency": [leave_out(), *CURRENCIES],
+    "Money.amount": AMOUNTS,
+    "Posting.account_id": account_ids(),
+    "Posting.side": _enum(0, 3, 99, -1),
+    "Posting.amount": [leave_out(at="amount")],
+    "CreateTransactionRequest.idempotency_key": texts(255, required=True),
+    "CreateTransactionRequest.postings": [
+        put("none", []),
+        put("one", _UNBALANCED[:1]),
+        put("1002", _TOO_MANY_LEGS),
+        put("unbalanced", _UNBALANCED, "UNBALANCED_TRANSACTION"),
+        put("unbalanced_in_each_currency", _IN_TWO_CURRENCIES, "UNBALANCED_TRANSACTION"),
+        Case(
+            "together_with_the_other_form",
+            lambda message, _, __: message.MergeFrom(transactions.CreateTransactionRequest(debit_account_id="cash")),
+        ),
+    ],
+    "CreateTransactionRequest.debit_account_id": account_ids(),
+    "CreateTransactionRequest.credit_account_id": [*account_ids(), put("the_debit_account", "cash")],
+    "CreateTransactionRequest.amount": [leave_out()],
+    "CreateTransactionRequest.status": _enum(4, 5, 6, 99, -1),
+    "CreateTransactionRequest.counterparty": texts(200),
+    "CreateTransactionRequest.category_id": texts(64),
+    "CreateTransactionRequest.expire_time": [
+        *TIMES,
+        put("in_the_past", Timestamp(seconds=1_000_000_000), "EXPIRE_TIME_PASSED"),
+        Case("of_a_posted_one", lambda message, _, __: setattr(message, "status", 3)),
+    ],
+    "CreateTransactionRequest.validate_only": ANYTHING,
+    "BatchCreateTransactionsRequest.requests": [
+        put("none", []),
+        put("10001", [_ITEM] * 10_001),
+        put("over_40000_postings", [_BIG_ITEM] * 41),
+    ],
+    "BatchCreateTransactionsRequest.atomic": ANYTHING,
+    "StreamCreateTransactionsRequest.request": [leave_out(at="request.entity_id")],
+    "LookUpTransactionRequest.idempotency_key": texts(255, required=True),
+    "LookUpTransactionRequest.reference": [*texts(200), put("empty", ""), leave_out(at="idempotency_key")],
+    "ListTransactionsRequest.account_id": account_ids(required=False),
+    "ListTransactionsRequest.statuses": [
+        put("unspecified", [0], at="statuses[0]"),
+        put("unknown", [1, 6], at="statuses[1]"),
+        put("negative", [-1], at="statuses[0]"),
+    ],
+    "ListTransactionsRequest.effective_from": TIMES,
+    "ListTransactionsRequest.effective_before": [
+        *TIMES,
+        put("before_effective_from", Timestamp(seconds=1)),
+    ],
+    "EditTransactionRequest.idempotency_key": texts(255, required=True),
+    "EditTransactionRequest.debit_account_id": [
+        *account_ids(required=False),
+        put("the_credit_account", "wallet", at="credit_account_id"),
+    ],
+    "EditTransactionRequest.credit_account_id": account_ids(required=False),
+    "EditTransactionRequest.account_ids": [
+        put("too_few", ["cash"]),
+        put("too_many", ["cash", "wallet", "other"]),
+        put("1001", ["cash"] * 1001),
+        put("empty_item", ["cash", ""], at="account_ids[1]"),
+        put("nul", ["cash", "\0"], at="account_ids[1]"),
+        put("unknown", ["cash", "nobody"], "ACCOUNT_NOT_FOUND", at="account_ids[1]"),
+        put("of_another_entity", lambda w: ["cash", w.other_account], "ACCOUNT_NOT_FOUND", at="account_ids[1]"),
+        Case(
+            "together_with_the_other_form",
+            lambda message, _, __: message.MergeFrom(transactions.EditTransactionRequest(debit_account_id="cash")),
+        ),
+    ],
+    "EditTransactionRequest.description": [
+        *texts(1_000, prose=True),
+        Case("nothing_to_change", lambda message, _, __: _clear(message, "description", "account_ids")),
+    ],
+    "ApproveTransactionsRequest.idempotency_key": texts(255, required=True),
+    "ApproveTransactionsRequest.approvals": [
+        put("none", []),
+        put("1001", [transactions.Approval(transaction_id=f"txn_{number}") for number in range(1001)]),
+        put(
+            "one_twice",
+            lambda w: [transactions.Approval(transaction_id=w.to_approve[0])] * 2,
+            at="approvals[1].transaction_id",
+        ),
+        put(
+            "amount_above_the_transactions",
+            lambda w: [transactions.Approval(transaction_id=w.to_approve[0], amount=money("100.01"))],
+            at="approvals[0].amount",
+        ),
+        put(
+            "amount_in_another_currency",
+            lambda w: [transactions.Approval(transaction_id=w.to_approve[0], amount=money("1.00", "EUR"))],
+            at="approvals[0].amount.currency",
+        ),
+    ],
+    "Approval.amount": ANYTHING,
+    "ClearTransactionRequest.idempotency_key": texts(255, required=True),
+    "VoidTransactionRequest.idempotency_key": texts(255, required=True),
+    "ReverseTransactionRequest.idempotency_key": texts(255, required=True),
+    "ReverseTransactionRequest.amount": [
+        put("in_another_currency", money("1.00", "EUR"), at="amount.currency"),
+        put("above_the_original", money("100.01"), "REVERSAL_EXCEEDS_ORIGINAL"),
+    ],
+    "ReverseTransactionRequest.parts": [
+        put("1001", [transactions.ReversalPart(posting_index=n, amount=money("1")) for n in range(1001)]),
+        put(
+            "unbalanced",
+            [
+                transactions.ReversalPart(posting_index=0, amount=money("1.00")),
+                transactions.ReversalPart(posting_index=1, amount=money("2.00")),
+            ],
+            "UNBALANCED_TRANSACTION",
+        ),
+        Case(
+            "together_with_the_other_form",
+            lambda message, _, __: message.MergeFrom(transactions.ReverseTransactionRequest(amount=money("1.00"))),
+        ),
+    ],
+    "ReversalPart.posting_index": [put("negative", -1), put("beyond_the_last", 3), put("twice", 0)],
+    "ReversalPart.amount": [leave_out()],
+    "WatchTransactionsRequest.after_sequence": [put("negative", -1)],
+    # By the path from the method, where an item of a batch or stream differs.
+    "BatchCreateAccounts.requests.entity_id": [put("another_one", lambda w: w.other_entity)],
+    "BatchCreateTransactions.requests.entity_id": [put("another_one", lambda w: w.other_entity)],
+}
+
+
+def _clear(message: Message, *fields: str) -> None:
+    for field in fields:
+        message.ClearField(field)

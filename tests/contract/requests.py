@@ -1,0 +1,362 @@
+"""A right request for every method, for tests to spoil; and the small world in which it is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import struct_pb2
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from ledger.v1 import account_pb2
+from ledger.v1 import account_service_pb2 as accounts
+from ledger.v1 import entity_service_pb2 as entities
+from ledger.v1 import transaction_service_pb2 as transactions
+from tests.helpers.builders import (
+    ASSET,
+    CREDIT,
+    DEBIT,
+    LIABILITY,
+    PENDING,
+    money,
+    new_account,
+    new_entity,
+    posting,
+    timestamp,
+    transfer,
+    unique,
+)
+from tests.helpers.servers import ShiftedClock
+
+if TYPE_CHECKING:
+    from tests.helpers.rpc import Client
+
+SERVICES = [
+    module.DESCRIPTOR.services_by_name[name]
+    for module, name in (
+        (entities, "EntityService"),
+        (accounts, "AccountService"),
+        (transactions, "TransactionService"),
+    )
+]
+METHODS = {method.name: method for service in SERVICES for method in service.methods}
+"""Every method of the three services, from their descriptors."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Ids of what the requests speak of. Before the service runs they are made up."""
+
+    entity: str = "mine"
+    archivable: str = "archivable"
+    other_entity: str = "theirs"
+    other_account: str = "their-account"
+    other_transaction: str = "txn_theirs"
+    posted: str = "txn_posted"
+    three_legs: str = "txn_three_legs"
+    pending: str = "txn_pending"
+    to_edit: str = "txn_to_edit"
+    to_approve: tuple[str, str] = ("txn_to_approve_1", "txn_to_approve_2")
+    to_clear: str = "txn_to_clear"
+    to_void: str = "txn_to_void"
+    page_token: str = "token of another query"
+
+
+async def build_world(client: Client) -> World:
+    """Make what the requests speak of."""
+    mine = await new_entity(client, entity_id="mine")
+    for account_id in ("wallet", "other", "closable", "freezable", "child"):
+        parent = {"parent_id": "cash"} if account_id == "child" else {}
+        if account_id == "wallet":
+            await new_account(client, mine, "cash", ASSET)
+        await new_account(client, mine, account_id, LIABILITY, **parent)
+    theirs = await new_entity(client, entity_id="theirs")
+    await new_account(client, theirs, "their-account", LIABILITY)
+    await new_account(client, theirs, "their-cash", ASSET)
+
+    async def transaction(entity: str = mine, debit: str = "cash", credit: str = "wallet", **fields: Any) -> str:
+        request = transfer(entity, debit, credit, "100.00", **fields)
+        return str((await client.transactions.CreateTransaction(request)).transaction.id)
+
+    three = transactions.CreateTransactionRequest(
+        entity_id=mine,
+        idempotency_key=unique("three"),
+        status="TRANSACTION_STATUS_POSTED",
+        postings=[
+            posting("cash", DEBIT, "10.00"),
+            posting("wallet", CREDIT, "4.00"),
+            posting("other", CREDIT, "6.00"),
+        ],
+    )
+    page = accounts.ListAccountsRequest(entity_id=mine, page_size=1)
+    return World(
+        entity=mine,
+        archivable=await new_entity(client, entity_id="archivable"),
+        other_entity=theirs,
+        other_account="their-account",
+        other_transaction=await transaction(theirs, "their-cash", "their-account"),
+        posted=await transaction(reference="order-1"),
+        three_legs=(await client.transactions.CreateTransaction(three)).transaction.id,
+        pending=await transaction(status=PENDING),
+        to_edit=await transaction(status=PENDING),
+        to_approve=(await transaction(status=PENDING), await transaction(status=PENDING)),
+        to_clear=await transaction(status=PENDING),
+        to_void=await transaction(status=PENDING),
+        page_token=(await client.accounts.ListAccounts(page)).next_page_token,
+    )
+
+
+def _metadata() -> struct_pb2.Struct:
+    result = struct_pb2.Struct()
+    result.update({"order": "A-1", "tags": ["x"], "n": 1})
+    return result
+
+
+_LIMIT = account_pb2.BalanceLimit(currency="USD", floor="-1000000.00", ceiling="1000000.00")
+_PAST = timestamp(ShiftedClock().now())
+
+
+def _create_entity(_: World) -> Any:
+    return entities.CreateEntityRequest(
+        entity_id=unique("fresh"), name="Fresh", time_zone="Europe/Prague", metadata=_metadata()
+    )
+
+
+def _update_entity(w: World) -> Any:
+    return entities.UpdateEntityRequest(
+        entity_id=w.entity,
+        update_mask=FieldMask(paths=["name", "time_zone", "metadata"]),
+        name="Mine",
+        time_zone="UTC",
+        metadata=_metadata(),
+        idempotency_key=unique("key"),
+    )
+
+
+def _create_account(w: World) -> Any:
+    return accounts.CreateAccountRequest(
+        entity_id=w.entity,
+        account_id=unique("fresh"),
+        type=LIABILITY,
+        code=unique("10"),
+        name="Fresh",
+        parent_id="cash",
+        currencies=["USD", "EUR"],
+        limits=[_LIMIT],
+        metadata=_metadata(),
+        idempotency_key=unique("key"),
+    )
+
+
+def _batch_create_accounts(w: World) -> Any:
+    request = accounts.BatchCreateAccountsRequest(entity_id=w.entity, requests=[_create_account(w) for _ in range(3)])
+    for each in request.requests:
+        each.ClearField("entity_id")
+    return request
+
+
+def _list_accounts(w: World) -> Any:
+    return accounts.ListAccountsRequest(
+        entity_id=w.entity,
+        page_size=10,
+        parent_id="cash",
+        type=LIABILITY,
+        code_prefix="10",
+        state="ACCOUNT_STATE_OPEN",
+    )
+
+
+def _update_account(w: World) -> Any:
+    return accounts.UpdateAccountRequest(
+        entity_id=w.entity,
+        account_id="child",
+        update_mask=FieldMask(paths=["name", "code", "parent_id", "currencies", "limits", "metadata"]),
+        name="Child",
+        code=unique("10"),
+        parent_id="cash",
+        currencies=["USD"],
+        limits=[_LIMIT],
+        metadata=_metadata(),
+        idempotency_key=unique("key"),
+    )
+
+
+def _balance_moment(*, by_time: bool) -> accounts.BalanceMoment:
+    known: dict[str, Any] = {"known_time": _PAST} if by_time else {"known_sequence": 3}
+    return accounts.BalanceMoment(effective_time=_PAST, **known)
+
+
+def _get_balance(w: World, *, by_time: bool = True) -> Any:
+    return accounts.GetBalanceRequest(
+        entity_id=w.entity, account_id="cash", currency="USD", moment=_balance_moment(by_time=by_time)
+    )
+
+
+def _batch_get_balances(w: World, *, by_time: bool = True) -> Any:
+    return accounts.BatchGetBalancesRequest(
+        entity_id=w.entity,
+        account_ids=["cash", "wallet"],
+        currency="USD",
+        moment=_balance_moment(by_time=by_time),
+    )
+
+
+def create_transaction(w: World) -> transactions.CreateTransactionRequest:
+    """Everything set; the form with postings."""
+    return transactions.CreateTransactionRequest(
+        entity_id=w.entity,
+        idempotency_key=unique("key"),
+        postings=[posting("cash", DEBIT, "10.00"), posting("wallet", CREDIT, "10.00")],
+        status=PENDING,
+        effective_time=_PAST,
+        description="Rent,\nMay",
+        reference="order-1",
+        counterparty="Landlord",
+        category_id="rent",
+        metadata=_metadata(),
+        expire_time=timestamp(ShiftedClock().now().replace(year=2100)),
+    )
+
+
+def _two_accounts(w: World) -> Any:
+    request = create_transaction(w)
+    request.ClearField("postings")
+    request.debit_account_id = "cash"
+    request.credit_account_id = "wallet"
+    request.amount.CopyFrom(money("10.00"))
+    return request
+
+
+def _batch(w: World, item: Callable[[World], Any] = create_transaction) -> Any:
+    request = transactions.BatchCreateTransactionsRequest(entity_id=w.entity, requests=[item(w), item(w), item(w)])
+    for each in request.requests:
+        each.ClearField("entity_id")
+    return request
+
+
+def _stream(w: World, item: Callable[[World], Any] = create_transaction) -> Any:
+    return transactions.StreamCreateTransactionsRequest(request=item(w))
+
+
+def _list_transactions(w: World) -> Any:
+    return transactions.ListTransactionsRequest(
+        entity_id=w.entity,
+        page_size=10,
+        statuses=["TRANSACTION_STATUS_PENDING", "TRANSACTION_STATUS_POSTED"],
+        account_id="cash",
+        effective_from=timestamp(_PAST.ToDatetime().replace(year=2001)),
+        effective_before=timestamp(_PAST.ToDatetime().replace(year=2100)),
+    )
+
+
+def _edit(w: World, **fields: Any) -> Any:
+    return transactions.EditTransactionRequest(
+        entity_id=w.entity,
+        transaction_id=w.to_edit,
+        idempotency_key=unique("key"),
+        description="Edited",
+        **fields,
+    )
+
+
+def _approve(w: World) -> Any:
+    request = transactions.ApproveTransactionsRequest(entity_id=w.entity, idempotency_key=unique("key"))
+    for transaction_id in w.to_approve:
+        request.approvals.add(transaction_id=transaction_id, amount=money("60.00"))
+    return request
+
+
+def _reverse(w: World, **fields: Any) -> Any:
+    return transactions.ReverseTransactionRequest(
+        entity_id=w.entity,
+        transaction_id=w.three_legs if "parts" in fields else w.posted,
+        idempotency_key=unique("key"),
+        effective_time=_PAST,
+        description="Refund",
+        reference="refund-1",
+        metadata=_metadata(),
+        **fields,
+    )
+
+
+def _parts() -> list[transactions.ReversalPart]:
+    return [transactions.ReversalPart(posting_index=index, amount=money("1.00")) for index in (0, 1)]
+
+
+def _keyed(kind: Any, **fields: Any) -> Any:
+    return kind(idempotency_key=unique("key"), **fields)
+
+
+Base = Callable[[World], Any]
+
+REQUESTS: dict[str, dict[str, Base]] = {
+    "CreateEntity": {"": _create_entity},
+    "GetEntity": {"": lambda w: entities.GetEntityRequest(entity_id=w.entity)},
+    "ListEntities": {"": lambda _: entities.ListEntitiesRequest(page_size=10)},
+    "UpdateEntity": {"": _update_entity},
+    "ArchiveEntity": {"": lambda w: _keyed(entities.ArchiveEntityRequest, entity_id=w.archivable)},
+    "CreateAccount": {"": _create_account},
+    "BatchCreateAccounts": {"": _batch_create_accounts},
+    "GetAccount": {"": lambda w: accounts.GetAccountRequest(entity_id=w.entity, account_id="cash")},
+    "ListAccounts": {"": _list_accounts},
+    "UpdateAccount": {"": _update_account},
+    "FreezeAccount": {"": lambda w: _keyed(accounts.FreezeAccountRequest, entity_id=w.entity, account_id="freezable")},
+    "UnfreezeAccount": {
+        "": lambda w: _keyed(accounts.UnfreezeAccountRequest, entity_id=w.entity, account_id="freezable")
+    },
+    "CloseAccount": {"": lambda w: _keyed(accounts.CloseAccountRequest, entity_id=w.entity, account_id="closable")},
+    "GetBalance": {"": _get_balance, "by_sequence": lambda w: _get_balance(w, by_time=False)},
+    "BatchGetBalances": {
+        "": _batch_get_balances,
+        "by_sequence": lambda w: _batch_get_balances(w, by_time=False),
+    },
+    "ListEntries": {
+        "": lambda w: accounts.ListEntriesRequest(entity_id=w.entity, account_id="cash", currency="USD", page_size=10)
+    },
+    "CreateTransaction": {"": create_transaction, "two_accounts": _two_accounts},
+    "BatchCreateTransactions": {"": _batch, "two_accounts": lambda w: _batch(w, _two_accounts)},
+    "StreamCreateTransactions": {"": _stream, "two_accounts": lambda w: _stream(w, _two_accounts)},
+    "GetTransaction": {"": lambda w: transactions.GetTransactionRequest(entity_id=w.entity, transaction_id=w.posted)},
+    "LookUpTransaction": {
+        "": lambda w: transactions.LookUpTransactionRequest(entity_id=w.entity, reference="order-1", page_size=10),
+        "by_key": lambda w: transactions.LookUpTransactionRequest(
+            entity_id=w.entity, idempotency_key="a key", page_size=10
+        ),
+    },
+    "ListTransactions": {"": _list_transactions},
+    "EditTransaction": {
+        "": lambda w: _edit(w, account_ids=["cash", "other"]),
+        "two_accounts": lambda w: _edit(w, debit_account_id="cash", credit_account_id="wallet"),
+    },
+    "ApproveTransactions": {"": _approve},
+    "ClearTransaction": {
+        "": lambda w: _keyed(transactions.ClearTransactionRequest, entity_id=w.entity, transaction_id=w.to_clear)
+    },
+    "VoidTransaction": {
+        "": lambda w: _keyed(transactions.VoidTransactionRequest, entity_id=w.entity, transaction_id=w.to_void)
+    },
+    "ReverseTransaction": {
+        "": lambda w: _reverse(w, amount=money("1.00")),
+        "parts": lambda w: _reverse(w, parts=_parts()),
+    },
+    "ListTransactionRevisions": {
+        "": lambda w: transactions.ListTransactionRevisionsRequest(
+            entity_id=w.entity, transaction_id=w.posted, page_size=10
+        )
+    },
+    "WatchTransactions": {"": lambda w: transactions.WatchTransactionsRequest(entity_id=w.entity, after_sequence=1)},
+}
+"""Right requests of each method; where there are several forms, by name."""
+
+HOMES = {
+    "CreateTransactionRequest.debit_account_id": "two_accounts",
+    "CreateTransactionRequest.credit_account_id": "two_accounts",
+    "CreateTransactionRequest.amount": "two_accounts",
+    "EditTransactionRequest.debit_account_id": "two_accounts",
+    "EditTransactionRequest.credit_account_id": "two_accounts",
+    "BalanceMoment.known_sequence": "by_sequence",
+    "LookUpTransactionRequest.idempotency_key": "by_key",
+    "ReverseTransactionRequest.parts": "parts",
+}
+"""In which form of its request a field belongs, where not in the first."""

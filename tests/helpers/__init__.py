@@ -1,0 +1,1 @@
+"""What the tests share: servers, clients, builders and a pure model of the contract."""

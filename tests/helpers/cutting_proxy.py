@@ -1,0 +1,256 @@
+"""A proxy between the service and PostgreSQL that cuts a writer's connection at a chosen point of the protocol.
+
+Unix socket to Unix socket. It understands as much of the protocol (PostgreSQL manual, "Message Formats") as it
+takes to see BEGIN, COPY and COMMIT go by; everything else it passes on as it is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import tempfile
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs, quote, urlencode, urlsplit, urlunsplit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+_WRITER = b"application_name\0ledger-writer\0"
+_LENGTH = struct.Struct("!I")
+_SOCKET = ".s.PGSQL.5432"
+
+
+class Place(Enum):
+    """Where a connection is cut."""
+
+    BEFORE_BEGIN = "BEGIN does not reach the server"
+    DURING_COPY = "half of a message of rows reaches the server"
+    BEFORE_COMMIT = "COMMIT does not reach the server"
+    COMMIT_ON_ITS_WAY = "COMMIT is sent and the connection cut at once"
+    COMMIT_ANSWERED = "the server has answered COMMIT, nothing of it comes back"
+    ONE_BYTE_OF_ANSWER = "one byte of the answer to COMMIT comes back"
+
+
+class _Cut(Exception):
+    """This connection ends here."""
+
+
+@dataclass
+class Plan:
+    """One cut to be made; `happened` once it has been."""
+
+    place: Place
+    skip: int = 0
+    """How many chances to let go by first."""
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: bytes = b""
+    """Of a cut after COMMIT: what the server had answered by then."""
+
+
+class CuttingProxy:
+    """Made by `cutting`."""
+
+    def __init__(self, folder: Path, server: str) -> None:
+        self._server = server
+        self.socket = folder / _SOCKET
+        self.cuts: list[Place] = []
+        self.writers = 0
+        """How many connections of the committer have been made."""
+        self._plan: Plan | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def arm(self, place: Place, skip: int = 0) -> Plan:
+        """Cut the next writer's connection that comes to this place."""
+        assert self._plan is None, "one cut after the other"
+        self._plan = Plan(place, skip)
+        return self._plan
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until either side ends it or it is cut."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
+        try:
+            upstream_reader, upstream_writer = await asyncio.open_unix_connection(self._server)
+        except OSError:
+            writer.transport.abort()
+            self._tasks.discard(task)
+            return
+        connection = _Connection(self, reader, writer, upstream_reader, upstream_writer)
+        try:
+            with contextlib.suppress(asyncio.CancelledError):  # by `close`; asyncio's server would report it
+                await connection.run()
+        finally:
+            self._tasks.discard(task)
+            for each in (writer, upstream_writer):
+                each.transport.abort()
+
+    async def close(self) -> None:
+        """End all connections."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def chance(self, *places: Place) -> Plan | None:
+        """The plan, if a cut is to be made here and now; it is then under way and nobody else's."""
+        plan = self._plan
+        if plan is None or plan.place not in places:
+            return None
+        if plan.skip:
+            plan.skip -= 1
+            return None
+        self._plan = None
+        return plan
+
+    def cut(self, plan: Plan) -> None:
+        """Note that it is happening."""
+        self.cuts.append(plan.place)
+        plan.happened.set()
+        raise _Cut
+
+
+class _Connection:
+    """Both directions of one connection, message by message."""
+
+    def __init__(
+        self,
+        proxy: CuttingProxy,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        upstream_reader: asyncio.StreamReader,
+        upstream_writer: asyncio.StreamWriter,
+    ) -> None:
+        self._proxy = proxy
+        self._reader, self._writer = reader, writer
+        self._upstream_reader, self._upstream_writer = upstream_reader, upstream_writer
+        self._is_writer = False
+        self._plan: Plan | None = None
+        """A cut that waits for the server's answer to COMMIT."""
+
+    async def run(self) -> None:
+        """Until one direction ends."""
+        both = [asyncio.ensure_future(self._forth()), asyncio.ensure_future(self._back())]
+        try:
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in both:
+                one.cancel()
+            ended = await asyncio.gather(*both, return_exceptions=True)
+        for outcome in ended:
+            expected = (_Cut, asyncio.CancelledError, asyncio.IncompleteReadError, OSError)
+            if isinstance(outcome, BaseException) and not isinstance(outcome, expected):
+                raise outcome
+
+    async def _forth(self) -> None:
+        length = await self._reader.readexactly(4)
+        body = await self._reader.readexactly(_LENGTH.unpack(length)[0] - 4)
+        self._is_writer = _WRITER in body
+        self._proxy.writers += self._is_writer
+        self._upstream_writer.write(length + body)
+        while True:
+            kind, message = await _message(self._reader)
+            if self._is_writer:
+                await self._look(kind, message)
+            self._upstream_writer.write(message)
+            await self._upstream_writer.drain()
+
+    async def _look(self, kind: bytes, message: bytes) -> None:
+        """Cut here, if it is planned."""
+        text = message[5:].rstrip(b"\0") if kind == b"Q" else b""
+        if text.startswith(b"BEGIN"):
+            plan = self._proxy.chance(Place.BEFORE_BEGIN)
+        elif text == b"COMMIT":
+            plan = self._proxy.chance(
+                Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER
+            )
+        elif kind == b"d":
+            plan = self._proxy.chance(Place.DURING_COPY)
+        else:
+            plan = None
+        if plan is None:
+            return
+        if plan.place in (Place.BEFORE_BEGIN, Place.BEFORE_COMMIT):
+            self._proxy.cut(plan)
+        elif plan.place is Place.DURING_COPY:
+            self._upstream_writer.write(message[: len(message) // 2])
+            await self._flush()
+            self._proxy.cut(plan)
+        elif plan.place is Place.COMMIT_ON_ITS_WAY:
+            self._upstream_writer.write(message)
+            await self._flush()
+            self._proxy.cut(plan)
+        else:
+            self._plan = plan
+
+    async def _flush(self) -> None:
+        """Until the kernel has all of it: what is aborted after that still reaches the server."""
+        self._upstream_writer.transport.set_write_buffer_limits(0)
+        await self._upstream_writer.drain()
+
+    async def _back(self) -> None:
+        while True:
+            if self._plan is None:
+                data = await self._upstream_reader.read(65536)
+                if not data:
+                    return
+            else:
+                data = b""
+            if self._plan is not None:
+                await self._swallow(self._plan, data)
+            self._writer.write(data)
+            await self._writer.drain()
+
+    async def _swallow(self, plan: Plan, data: bytes) -> None:
+        """Take the answer to COMMIT, to its end, and keep it from the caller."""
+        while not data.endswith(b"Z\0\0\0\5I"):  # ReadyForQuery: outside of a database transaction again
+            more = await self._upstream_reader.read(65536)
+            if not more:
+                break
+            data += more
+        plan.answered = data
+        if plan.place is Place.ONE_BYTE_OF_ANSWER:
+            self._writer.write(data[:1])
+            self._writer.transport.set_write_buffer_limits(0)
+            with contextlib.suppress(OSError):
+                await self._writer.drain()
+        self._proxy.cut(plan)
+
+
+async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
+    """Type and bytes of the next message."""
+    header = await reader.readexactly(5)
+    return header[:1], header + await reader.readexactly(_LENGTH.unpack_from(header, 1)[0] - 4)
+
+
+def folder_of(dsn: str) -> str:
+    """The folder of the server's socket."""
+    return parse_qs(urlsplit(dsn).query)["host"][0]
+
+
+def through(dsn: str, folder: Path) -> str:
+    """The DSN of the same database through a socket in another folder."""
+    parts = urlsplit(dsn)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()} | {"host": str(folder)}
+    return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote, safe="/")))
+
+
+@asynccontextmanager
+async def cutting(dsn: str) -> AsyncIterator[tuple[CuttingProxy, str]]:
+    """A proxy before the server of `dsn`, and the DSN that leads through it."""
+    # A folder with a short name: a socket's path may have 107 bytes.
+    with tempfile.TemporaryDirectory(prefix="cut-") as name:
+        folder = Path(name)
+        proxy = CuttingProxy(folder, str(Path(folder_of(dsn)) / _SOCKET))
+        server = await asyncio.start_unix_server(proxy.serve, proxy.socket)
+        try:
+            yield proxy, through(dsn, folder)
+        finally:
+            server.close()
+            await proxy.close()
+            await server.wait_closed()
