@@ -72,9 +72,7 @@ def _absolute(path: Path) -> Path:
 
 
 def _option(default: Any, meaning: str, *, flag: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401
-    return Field(
-        default=default, description=meaning, json_schema_extra={"flag": flag} if flag else None, **bounds
-    )
+    return Field(default=default, description=meaning, json_schema_extra={"flag": flag} if flag else None, **bounds)
 
 
 class Settings(BaseSettings):
@@ -124,15 +122,11 @@ class Settings(BaseSettings):
     max_commit_postings: int = _option(8_000, "postings in one database transaction", ge=1_000, le=100_000)
     writer_connections: int = _option(2, "database connections of a worker for writes", ge=1, le=16)
     reader_connections: int = _option(8, "database connections of a worker for reads", ge=1, le=100)
-    max_message_bytes: int = _option(
-        16 * MIB, "bytes of a gRPC message, in and out", ge=64 * KIB, le=256 * MIB
-    )
+    max_message_bytes: int = _option(16 * MIB, "bytes of a gRPC message, in and out", ge=64 * KIB, le=256 * MIB)
     max_concurrent_rpcs: int = _option(4_096, "calls under way in a worker", ge=1, le=100_000)
     max_batch_transactions: int = _option(10_000, "transactions in one batch call", ge=1, le=100_000)
     max_batch_postings: int = _option(40_000, "postings in one batch call", ge=1_000, le=1_000_000)
-    max_stream_in_flight: int = _option(
-        1_024, "items of a stream that may wait for their answers", ge=1, le=20_000
-    )
+    max_stream_in_flight: int = _option(1_024, "items of a stream that may wait for their answers", ge=1, le=20_000)
     write_timeout_seconds: float = _option(
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
@@ -158,9 +152,7 @@ class Settings(BaseSettings):
         if self.metrics != "off":
             port = Address.parse(self.metrics).port
             if not 0 < port <= 65536 - self.workers:
-                raise ValueError(
-                    f"--metrics (LEDGER_METRICS): choose a port from 1 to {65536 - self.workers}"
-                )
+                raise ValueError(f"--metrics (LEDGER_METRICS): choose a port from 1 to {65536 - self.workers}")
         return self
 
     def to_environment(self) -> dict[str, str]:
@@ -201,9 +193,7 @@ def _explain(details: Mapping[str, Any]) -> str:
     field = Settings.model_fields[name]
     if "SecretStr" in str(field.annotation):
         # pydantic's own words may quote the value.
-        message = (
-            f"must have at least {MIN_TOKEN_CHARACTERS} characters; `openssl rand -hex 32` makes a good one"
-        )
+        message = f"must have at least {MIN_TOKEN_CHARACTERS} characters; `openssl rand -hex 32` makes a good one"
     elif bounds := _bounds(field):
         message = f"must be a number {bounds}, not {details['input']!r}"
     elif details["type"] != "value_error":

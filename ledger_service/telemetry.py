@@ -13,9 +13,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from ledger_service.config import Address
 
 # The names are those of go-grpc-prometheus, so that existing dashboards and alerts work.
-RPC_STARTED: Final = Counter(
-    "grpc_server_started_total", "Calls begun.", ["grpc_type", "grpc_service", "grpc_method"]
-)
+RPC_STARTED: Final = Counter("grpc_server_started_total", "Calls begun.", ["grpc_type", "grpc_service", "grpc_method"])
 RPC_HANDLED: Final = Counter(
     "grpc_server_handled_total",
     "Calls ended, by status code.",

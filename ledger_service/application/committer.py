@@ -20,7 +20,7 @@ from ledger_service.application.ports import (
     Observer,
     WriteStore,
 )
-from ledger_service.application.queue import Submission, WriteQueue
+from ledger_service.application.queue import Batch, Submission, WriteQueue
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide import Outcome
 from ledger_service.domain.errors import LedgerError, Reason
@@ -94,6 +94,12 @@ class Committer:
         self.work.set()
         return submission
 
+    def take(self) -> Batch:
+        """The next batch for a lane that asks; empty: there is nothing that it could do."""
+        batch = self.queue.take(self.idle_lanes + 1)
+        self._note_queue()
+        return batch
+
     async def submit(self, unit: Unit) -> list[Outcome]:
         """Write a unit and answer with one outcome for each command.
 
@@ -137,6 +143,9 @@ class Committer:
 
     def _finish(self, submission: Submission) -> None:
         self.queue.done(submission)
+        self._note_queue()
+
+    def _note_queue(self) -> None:
         self.observer.queued(self.queue.commands)
         if self.queue.commands == 0:
             self._is_empty.set()

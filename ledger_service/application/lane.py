@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import structlog
 
 from ledger_service.application.ports import (
-    CommitUnknown,
     Conflict,
     Loaded,
+    Rejected,
     StorageError,
     Unavailable,
     WriteSession,
@@ -33,24 +33,28 @@ class Lane:
         self._committer = committer
         self._number = number
         self._session: WriteSession | None = None
+        self._held: set[int] = set()
         self._pause = committer.limits.first_pause_seconds
 
     async def run(self) -> None:
         """Take batches for ever."""
         committer = self._committer
         while True:
-            batch = committer.queue.take(committer.idle_lanes + 1)
+            batch = committer.take()
             if not batch:
                 committer.work.clear()
                 await self._wait_for_work()
                 continue
+            # No other lane takes of these entities until the whole batch, halved or not, is through: what comes
+            # later in an entity is written later.
+            self._held = set(batch)
             try:
                 await self._write(batch)
             except BaseException:
                 self._give_up(batch, self._internal("lane_failed"))
                 raise
             finally:
-                for entity_no in batch:
+                for entity_no in self._held:
                     committer.queue.release(entity_no)
                 # What waited for these entities can be taken now, by any lane.
                 committer.work.set()
@@ -116,6 +120,7 @@ class Lane:
         for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
             # Another process writes it: its turn comes again, without keeping the others waiting.
             committer.queue.put_back(entity_no, batch.pop(entity_no))
+            self._held.discard(entity_no)
         units = {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
         await session.begin()
         loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
@@ -157,12 +162,14 @@ class Lane:
         try:
             await asyncio.shield(task)
             return True
-        except CommitUnknown as error:
-            _log.warning("commit_unknown", lane=self._number, cause=str(error))
+        except (Conflict, Rejected):
+            raise
         except asyncio.CancelledError:
             with contextlib.suppress(StorageError):
                 await task
             raise
+        except Exception as error:  # noqa: BLE001  # once COMMIT is sent, whatever went wrong leaves it open
+            _log.warning("commit_unknown", lane=self._number, cause=repr(error))
         committed = await self._resolve(loaded)
         if committed is None:
             return False
@@ -211,17 +218,19 @@ class Lane:
     async def _find_culprit(self, batch: Batch, error: Exception) -> None:
         """The database refused content that the rules let pass, or the rules failed: a fault of ours.
 
-        Halve the batch until the submission that is behind it stands alone; the others are not harmed by it.
+        Each entity by itself, and then half by half, until the submission that is behind it stands alone; the
+        others are not harmed by it. A batch of one entity waits for its lock, so the order in it stays.
         """
-        submissions = [(entity_no, one) for entity_no, many in batch.items() for one in many]
-        if len(submissions) == 1:
-            self._give_up(batch, self._internal("write_failed", entity_no=submissions[0][0], exc_info=error))
-            return
+        if len(batch) > 1:
+            parts: list[Batch] = [{entity_no: submissions} for entity_no, submissions in batch.items()]
+        else:
+            [(entity_no, submissions)] = batch.items()
+            if len(submissions) == 1:
+                self._give_up(batch, self._internal("write_failed", entity_no=entity_no, exc_info=error))
+                return
+            middle = len(submissions) // 2
+            parts = [{entity_no: submissions[:middle]}, {entity_no: submissions[middle:]}]
         batch.clear()
-        middle = len(submissions) // 2
-        parts: list[Batch] = [{}, {}]
-        for index, (entity_no, submission) in enumerate(submissions):
-            parts[index >= middle].setdefault(entity_no, []).append(submission)
         try:
             for part in parts:
                 await self._write(part)
@@ -238,14 +247,11 @@ class Lane:
                     if type(outcome) is Refused and not outcome.replayed:
                         committer.observer.refused(outcome.error.reason.value)
                 committer.answer(submission, answers)
-            committer.queue.release(entity_no)
-        committer.work.set()
 
     def _give_up(self, batch: Batch, error: LedgerError) -> None:
-        for entity_no, submissions in batch.items():
+        for submissions in batch.values():
             for submission in submissions:
                 self._committer.fail(submission, error)
-            self._committer.queue.release(entity_no)
         batch.clear()
 
     def _drop_overdue(self, batch: Batch) -> None:
@@ -257,7 +263,6 @@ class Lane:
                 self._committer.fail(submission, _unavailable())
             if not submissions:
                 del batch[entity_no]
-                self._committer.queue.release(entity_no)
 
     def _internal(self, event: str, **facts: object) -> LedgerError:
         """A fault of ours: logged with a number that the callers are told, its details kept from them."""

@@ -83,7 +83,7 @@ class WriteQueue:
 
     def take(self, lanes: int) -> Batch:
         """The next batch; empty if all that waits is of busy entities. `lanes`: how many could work now."""
-        ready = [entity_no for entity_no in self._waiting if entity_no not in self._busy]
+        ready = [entity_no for entity_no in list(self._waiting) if self._has_work(entity_no)]
         if lanes > 1 and len(ready) > 1 and self._waits_for_several(ready):
             # Enough for two: leave the other lane its share instead of writing all in one go.
             ready = ready[: (len(ready) + lanes - 1) // lanes]
@@ -133,6 +133,17 @@ class WriteQueue:
     def done(self, submission: Submission) -> None:
         """It has its answer, or nobody waits for one."""
         self.commands -= submission.size
+
+    def _has_work(self, entity_no: int) -> bool:
+        """Whether something of the entity can be taken; what nobody waits for any more is dropped from its head."""
+        if entity_no in self._busy:
+            return False
+        queue = self._waiting[entity_no]
+        while queue and queue[0].is_abandoned:
+            self.done(queue.popleft())
+        if not queue:
+            del self._waiting[entity_no]
+        return bool(queue)
 
     def _waits_for_several(self, ready: list[int]) -> bool:
         threshold = self._batch_commands // 4

@@ -50,6 +50,7 @@ _READER = {
 }
 
 CONNECT_TIMEOUT_SECONDS = 5
+_PROBE_SECONDS = 3
 COMMAND_TIMEOUT_SECONDS = 35
 """Beyond the server's own statement_timeout: a server that does not even answer that is gone."""
 
@@ -91,6 +92,11 @@ async def _prepare(connection: Any) -> None:
     )
 
 
+CONNECTION_ERRORS = (OSError, EOFError, TimeoutError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises when the connection, and not the statement, is the matter; the last when a backend ends in
+the middle of a protocol exchange."""
+
+
 class UnsafeServerError(Exception):
     """The server is set up in a way that breaks a promise; the message names the setting and the mend."""
 
@@ -106,11 +112,24 @@ _AT_LEAST = {
 OLDEST_SUPPORTED = 15
 
 
+_POOLING = (
+    "the DSN leads to a transaction-pooling proxy, where session locks do not hold: "
+    "connect to PostgreSQL directly, or set the proxy to session pooling"
+)
+
+
 async def check_server(dsn: str) -> None:
     """Raise UnsafeServerError, in one line, if a setting that safety or speed rests on is bad."""
-    connection = await asyncpg.connect(
-        dsn, timeout=CONNECT_TIMEOUT_SECONDS, server_settings={"application_name": "ledger-check"}
-    )
+    try:
+        _check_settings(await _settings_of(dsn))
+        await _refuse_transaction_pooling(dsn)
+    except (asyncpg.InvalidSQLStatementNameError, asyncpg.DuplicatePreparedStatementError) as error:
+        # Our prepared statements are another client's, or the other way round.
+        raise UnsafeServerError(_POOLING) from error
+
+
+async def _settings_of(dsn: str) -> dict[str, Any]:
+    connection = await _connect_unprepared(dsn)
     try:
         major = connection.get_server_version().major
         if major < OLDEST_SUPPORTED:
@@ -122,13 +141,18 @@ async def check_server(dsn: str) -> None:
                 *_AT_LEAST,
                 "synchronous_commit",
                 "max_pred_locks_per_relation",
-                "transaction_read_only",
+                "default_transaction_read_only",
             ],
         )
-        settings = {row["name"]: row["setting"] for row in rows}
+        settings: dict[str, Any] = {row["name"]: row["setting"] for row in rows}
+        settings["in_recovery"] = await connection.fetchval("SELECT pg_is_in_recovery()")
         await _check_roles(connection)
     finally:
         await connection.close()
+    return settings
+
+
+def _check_settings(settings: dict[str, Any]) -> None:
     for name, (wanted, why) in _REQUIRED.items():
         if settings[name] != wanted:
             raise UnsafeServerError(f"{name} is {settings[name]}: {why}; set {name} = {wanted} in postgresql.conf")
@@ -151,9 +175,13 @@ async def check_server(dsn: str) -> None:
             f"max_pred_locks_per_relation is {relation}: entities written side by side would abort each other; "
             "set max_pred_locks_per_relation = 20000 in postgresql.conf and reload it"
         )
-    if settings["transaction_read_only"] != "off":
-        raise UnsafeServerError("the server is read-only (a replica?): give the DSN of the primary")
-    await _refuse_transaction_pooling(dsn)
+    if settings["in_recovery"]:
+        raise UnsafeServerError("the server is a replica and takes no writes: give the DSN of the primary")
+    if settings["default_transaction_read_only"] != "off":
+        raise UnsafeServerError(
+            "the server is read-only, default_transaction_read_only is on: "
+            "set default_transaction_read_only = off for the server, the database and the role"
+        )
 
 
 async def _check_roles(connection: Any) -> None:
@@ -171,28 +199,35 @@ async def _check_roles(connection: Any) -> None:
         )
 
 
+async def _connect_unprepared(dsn: str) -> asyncpg.Connection[Any]:
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=_PROBE_SECONDS,
+        statement_cache_size=0,
+        server_settings={"application_name": "ledger-check"},
+    )
+
+
 async def _refuse_transaction_pooling(dsn: str) -> None:
     """Session locks need a session: behind a proxy that shares one between clients they would be anybody's.
 
     Two clients that are connected at the same time and are served by the same backend, or one client that
     is served by two, prove such a proxy.
     """
-    first, second = await asyncio.gather(*(asyncpg.connect(dsn, timeout=CONNECT_TIMEOUT_SECONDS) for _ in "12"))
+    seen: list[set[int]] = [set(), set()]
+    first, second = await asyncio.gather(*(_connect_unprepared(dsn) for _ in seen))
     try:
-        seen: list[set[int]] = [set(), set()]
         for _ in range(3):
             seen[0].add(await first.fetchval("SELECT pg_backend_pid()"))
             async with second.transaction():
                 seen[1].add(await second.fetchval("SELECT pg_backend_pid()"))
                 seen[0].add(await first.fetchval("SELECT pg_backend_pid()"))
-    except asyncpg.InvalidSQLStatementNameError:
-        # The proxy lost our prepared statement between two calls.
+    except TimeoutError:
+        # The first client waits for the second one's backend.
         seen = [{0}, {0}]
     finally:
         first.terminate()
         second.terminate()
     if len(seen[0]) > 1 or len(seen[1]) > 1 or seen[0] & seen[1]:
-        raise UnsafeServerError(
-            "the DSN leads to a transaction-pooling proxy, where session locks do not hold: "
-            "connect to PostgreSQL directly, or set the proxy to session pooling"
-        )
+        raise UnsafeServerError(_POOLING)

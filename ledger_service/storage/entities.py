@@ -34,7 +34,7 @@ class EntityWriter:
                     connection.terminate()
         except asyncpg.UniqueViolationError:
             return False
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(str(error) or type(error).__name__) from error
 
     async def _insert(self, connection: Any, entity: NewEntity) -> bool:

@@ -282,7 +282,7 @@ class ReadStore:
                 connection.transaction(isolation="repeatable_read", readonly=True),
             ):
                 yield connection
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(str(error) or type(error).__name__) from error
 
 
@@ -359,5 +359,5 @@ async def _guarded(call: Callable[..., Awaitable[_Result]], *arguments: Any) -> 
     """The call's result; a database that can't be reached is said to be Unavailable."""
     try:
         return await call(*arguments)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+    except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
         raise Unavailable(str(error) or type(error).__name__) from error

@@ -3,6 +3,9 @@
 The proof is independent of the triggers and of the deciding code, and reads the whole ledger three times in
 different orders, streaming, all in one snapshot: it can run while the service writes. What it finds is
 told, never mended.
+
+What it cannot find: that the newest events were taken away together with all that belongs to them. The
+beginning of a sound ledger is a sound ledger; whoever keeps an entity's last sequence elsewhere can tell.
 """
 
 from __future__ import annotations

@@ -61,7 +61,7 @@ class WriteStore:
         """Raises Unavailable."""
         try:
             connection = await database.connect_writer(self._dsn)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+        except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
         return WriteSession(connection, self._memory)
 
@@ -123,7 +123,7 @@ class WriteSession:
             if state.startswith(_REJECTIONS):
                 raise Rejected(str(error)) from error
             raise CommitUnknown(str(error)) from error
-        except (OSError, asyncpg.InterfaceError, TimeoutError, asyncio.IncompleteReadError) as error:
+        except database.CONNECTION_ERRORS as error:
             raise CommitUnknown(str(error)) from error
         if tag != "COMMIT":
             # COMMIT of a failed database transaction is answered by ROLLBACK, without an error.
@@ -251,5 +251,5 @@ async def _translated(call: Callable[..., Awaitable[_Result]], *arguments: Any) 
     except (ValueError, TypeError, OverflowError) as error:
         # asyncpg could not encode a value; its own DataError is a ValueError and an InterfaceError.
         raise Rejected(str(error)) from error
-    except (OSError, asyncpg.InterfaceError, TimeoutError) as error:
+    except database.CONNECTION_ERRORS as error:
         raise Unavailable(str(error) or type(error).__name__) from error

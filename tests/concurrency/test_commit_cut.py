@@ -143,7 +143,6 @@ class _Confused:
         raise asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress")
 
 
-@pytest.mark.xfail(strict=True, reason="write_session.py: InternalClientError is neither Unavailable nor CommitUnknown")
 async def test_a_driver_that_is_confused_by_a_lost_backend_has_lost_it() -> None:
     session = WriteSession(_Confused(), Memory(10))
     with pytest.raises(Unavailable):

@@ -349,8 +349,8 @@ async def test_unknown_method(client: Client) -> None:
 
 @pytest.mark.parametrize(
     "token",
-    [None, "", "wrong-token-0123456789", "x" * 4_000, "two words", "\x7f"],
-    ids=["none", "empty", "unknown", "too_long", "two_words", "not_printable"],
+    [None, "", "wrong-token-0123456789", "x" * 4_000, "two words"],
+    ids=["none", "empty", "unknown", "too_long", "two_words"],
 )
 @pytest.mark.parametrize("method", list(METHODS))
 async def test_without_a_token_nothing_is_told(client: Client, world: World, method: str, token: str | None) -> None:

@@ -8,7 +8,6 @@ from tests.helpers.corruption import (
     CASH,
     CLEARED,
     CLOSING,
-    Corruption,
     DRAINED,
     EDITED,
     EUROS,
@@ -18,9 +17,9 @@ from tests.helpers.corruption import (
     HELD_EXPIRED,
     HELD_VOIDED,
     LEGS,
-    OPENING,
     OPEN_CLEARED,
     OPEN_PENDING,
+    OPENING,
     PAIR_FIRST,
     RAISED,
     REVERSAL_1,
@@ -30,6 +29,7 @@ from tests.helpers.corruption import (
     TOPPED_UP,
     VOIDED,
     WALLET,
+    Corruption,
     on_entries,
     on_event,
     without_checks,
@@ -87,6 +87,10 @@ LIVES = {
             WHERE entity_no = 2 AND sequence IN ({HELD_EXPIRED}, {EXPIRED})""",
         (rf"event {EXPIRED} of kind 6 was recorded at \S+, its deadline is",),
     ),
+    "made after its deadline": Corruption(
+        on_event("expire_time = '2026-01-01'", OPEN_CLEARED),
+        (rf"event {OPEN_CLEARED} of kind 1 was recorded at \S+, its deadline is 2026-01-01",),
+    ),
     "voided after its deadline": Corruption(
         f"""UPDATE events SET expire_time = '2026-01-01'
             WHERE entity_no = 2 AND sequence IN ({HELD_VOIDED}, {VOIDED})""",
@@ -129,15 +133,11 @@ LIVES = {
 REVERSALS = {
     "more than the original": Corruption(
         on_entries("amount = amount * 10", REVERSAL_2),
-        (
-            rf"{_TRANSACTION}its reversals have 5400 USD credit on account number {CASH} as leg 0; the leg itself is 1000 USD",
-        ),
+        (rf"{_TRANSACTION}its reversals have 5400 USD credit on account number {CASH} as leg 0; the leg itself is 10",),
     ),
     "on the same side": Corruption(
         on_entries("side = 3 - side", REVERSAL_1),
-        (
-            rf"{_TRANSACTION}its reversals have 400 USD debit on account number {CASH} as leg 0; the leg itself is 1000 USD d",
-        ),
+        (rf"{_TRANSACTION}its reversals have 400 USD debit on account number {CASH} as leg 0; .* 1000 USD debit",),
     ),
     "of another leg": Corruption(
         on_entries("leg = leg + 5", REVERSAL_1), (r"its reversals have .* as leg 5; the leg itself is not there",)
@@ -172,11 +172,9 @@ LIMITS = {
     ),
     "floor broken in the past": Corruption(
         f"""UPDATE account_limits SET floor = 600 WHERE {_WALLET_LIMITS};
-            UPDATE events SET detail = jsonb_set(detail, '{{limits,0,1}}', '"600"') WHERE entity_no = 2 AND sequence = {RAISED}""",
-        (
-            rf"^rule 7 \(limits\): {ACME}account wallet, USD, after event {DRAINED}: available balance 500, floor 600 "
-            rf"as of event {RAISED}$",
-        ),
+            UPDATE events SET detail = jsonb_set(detail, '{{limits,0,1}}', '"600"')
+            WHERE entity_no = 2 AND sequence = {RAISED}""",
+        (rf"^rule 7 \(limits\): {ACME}account wallet, USD, after event {DRAINED}: .* floor 600 as of event {RAISED}$",),
     ),
     "floor of an account without entries": Corruption(
         f"INSERT INTO account_limits VALUES (2, {TILL}, 'USD', 5, NULL)",
@@ -188,7 +186,7 @@ CHART = {
     "account deleted": Corruption(
         f"DELETE FROM accounts WHERE entity_no = 2 AND account_no = {FEES}",
         (
-            rf"^chart of accounts: {ACME}account number {FEES} \(unknown\), the account does not exist, but has entries$",
+            rf"^chart of accounts: {ACME}account number {FEES} \(unknown\), the account does not exist, but has ",
             rf"account number {FEES} \(unknown\), event {FEES} is of an account that does not exist$",
         ),
     ),
@@ -232,7 +230,7 @@ CHART = {
         (rf"{ACME}account euros, EUR, entry 1 of event {LEGS}: the account took only CHF$",),
     ),
     "entries before it was made": Corruption(
-        f"UPDATE entries SET account_no = {WALLET}, number = 1000 WHERE entity_no = 2 AND sequence = {OPENING} AND leg = 1",
+        on_entries(f"account_no = {WALLET}, number = 1000", OPENING, "leg = 1"),
         (rf"{ACME}account wallet, USD, entry 1000 of event {OPENING}: the account was made later$",),
     ),
     "ring of parents": Corruption(

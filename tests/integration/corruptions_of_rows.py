@@ -7,19 +7,19 @@ from tests.helpers.corruption import (
     APPROVED,
     BACKDATED,
     CLOSING,
-    Corruption,
     DRAINED,
     FREEZING,
     FROM_CLOSED,
     LEGS,
-    OPENING,
     OPEN_PENDING,
+    OPENING,
     PAIR_FIRST,
     PAIR_SECOND,
     REFILLED,
     REFUSED,
     VOIDED,
     WIDE,
+    Corruption,
     on_entries,
     on_event,
     without_checks,
@@ -29,7 +29,7 @@ ENTRIES = {
     "amount": Corruption(
         on_entries("amount = amount + 1", DRAINED, "leg = 0"),
         (
-            rf"^rule 1 \(balance\): {ACME}event {DRAINED}: debits less credits of its POST entries in USD are 1, expected 0",
+            rf"^rule 1 \(balance\): {ACME}event {DRAINED}: debits less credits of its POST entries in USD are 1, exp",
             rf"^rule 2 \(chain\): {ACME}account wallet, USD, entry 2: debits_posted 4500, expected 4501$",
         ),
     ),
@@ -49,7 +49,7 @@ ENTRIES = {
         + "DELETE FROM entries WHERE entity_no = 2 AND account_no = 2 AND currency = 'USD' AND sequence > 35;",
         (
             rf"^rule 2 \(chain\): {ACME}account cash, USD, entry \d+: debits_pending \d+, expected \d+$",
-            r"^rule 1 \(balance\): entity acme, USD: debits less credits of all accounts are -?\d+ posted and 7 pending",
+            rf"^rule 1 \(balance\): {ACME}USD: debits less credits of all accounts are -?\d+ posted and 7 pending, ",
         ),
     ),
     "wide total": Corruption(
@@ -61,7 +61,7 @@ ENTRIES = {
         (r"account vault, JPY, entry 1: wide amounts are malformed",),
     ),
     "wide amount unknown": Corruption(
-        on_entries("wide[1] = NULL", WIDE, "leg = 0"),
+        without_checks("entries", on_entries("wide[1] = NULL", WIDE, "leg = 0")),
         (r"account vault, JPY, entry 1: wide amounts are malformed",),
     ),
     "wide amount not a number": Corruption(
@@ -152,7 +152,8 @@ EVENTS = {
     ),
     "recorded earlier": Corruption(
         on_event("recorded_time = recorded_time - interval '1 hour'", LEGS)
-        + f"UPDATE commits SET recorded_time = recorded_time - interval '1 hour' WHERE entity_no = 2 AND first_sequence = {LEGS}",
+        + f"""UPDATE commits SET recorded_time = recorded_time - interval '1 hour'
+              WHERE entity_no = 2 AND first_sequence = {LEGS}""",
         (rf"^rule 9 \(ordered\): {ACME}event {LEGS} was recorded at \S+, before the one ahead of it at \S+$",),
     ),
     "recorded at another time than its commit": Corruption(

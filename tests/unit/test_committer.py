@@ -505,7 +505,6 @@ async def test_a_caller_that_goes_after_it_is_taken_is_written(store: FakeStore,
         assert store.committed_keys(1) == ["a", "b"]
 
 
-@pytest.mark.xfail(strict=True, reason="queue.py:104 take() ends an abandoned unit without telling the drain")
 async def test_a_drain_does_not_wait_for_callers_that_are_gone(store: FakeStore) -> None:
     async with committing(store) as harness:
         gate = store.gate("unlock")
@@ -521,7 +520,6 @@ async def test_a_drain_does_not_wait_for_callers_that_are_gone(store: FakeStore)
         assert drained
 
 
-@pytest.mark.xfail(strict=True, reason="lane.py run: an empty take() with others ready puts the lane to sleep")
 async def test_an_abandoned_patient_one_does_not_hold_up_the_others(store: FakeStore) -> None:
     async with committing(store) as harness:
         store.hold_elsewhere(2)
@@ -660,7 +658,6 @@ async def test_a_fault_that_passes_harms_nobody(store: FakeStore, step: str) -> 
         harness.assert_acknowledged_is_committed()
 
 
-@pytest.mark.xfail(strict=True, reason="lane.py _commit: an exception it does not know counts as not committed")
 async def test_any_fault_after_commit_was_sent_leaves_the_outcome_to_be_found_out(store: FakeStore) -> None:
     async with committing(store) as harness:
         store.after_commit = RuntimeError
@@ -710,7 +707,6 @@ async def test_a_lane_that_breaks_while_it_halves_answers_all(store: FakeStore) 
         assert store.commits == [{1: ["e"]}]
 
 
-@pytest.mark.xfail(strict=True, reason="lane.py _answer: the first half's answer frees the entity for other lanes")
 async def test_the_order_within_an_entity_outlives_halving(store: FakeStore) -> None:
     async with committing(store, lanes=2) as harness:
         store.fail("write", Rejected)
@@ -729,7 +725,6 @@ async def test_the_order_within_an_entity_outlives_halving(store: FakeStore) -> 
         assert store.committed_keys(1) == ["a", "b", "c", "d", "e"]
 
 
-@pytest.mark.xfail(strict=True, reason="lane.py _find_culprit: the second half goes on without what the first put back")
 async def test_the_order_within_an_entity_outlives_halving_when_it_is_put_back(store: FakeStore) -> None:
     async with committing(store) as harness:
         store.fail("write", Rejected)

@@ -329,7 +329,7 @@ async def test_a_client_opens_once_and_closes(target: str) -> None:
         {"timeout": 0.0},
         {"plaintext": True, "credentials": grpc.ssl_channel_credentials()},
     ],
-    ids=str,
+    ids=["no target", "no token", "two lines", "not ASCII", "no time", "plaintext with TLS"],
 )
 def test_arguments_that_make_no_client(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):

@@ -186,15 +186,17 @@ class Book:
             self._remember(self.keys, key)
         self.keys[key] = known
 
-    def add_account(self, account: Account) -> None:
-        """A new account."""
+    def add_account(self, account: Account, fingerprint: bytes) -> None:
+        """A new account, and the digest of the request that creates it."""
         if self._undo is not None:
             self._undo.append(self.new_accounts.pop)
+            self._remember(self.creations, account.account_no)
+        self.creations[account.account_no] = fingerprint
         self.new_accounts.append(account)
         self._index_account(account)
 
-    def change_account(self, account: Account, limits: bool = False) -> None:
-        """The next revision of an account; `limits` True: its limits are other ones."""
+    def change_account(self, account: Account, *, with_limits: bool = False) -> None:
+        """The next revision of an account; `with_limits`: its limits are other ones."""
         if self._undo is not None:
             self._remember(self.changed_accounts, account.account_no)
             self._remember(self.changed_limits, account.account_no)
@@ -204,7 +206,7 @@ class Book:
                 self._remember(self.codes, before.code)
             self.codes.pop(before.code, None)
         self.changed_accounts[account.account_no] = account
-        if limits:
+        if with_limits:
             self.changed_limits[account.account_no] = account.limits
         self._index_account(account)
 

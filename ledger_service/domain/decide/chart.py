@@ -65,8 +65,7 @@ def create_account(book: Book, command: CreateAccount) -> Applied | Refused:
         book.event_row(EventKind.ACCOUNT_CREATED, command, account_no=sequence, detail=account_snapshot(account)),
         [],
     )
-    book.add_account(account)
-    book.creations[sequence] = command.fingerprint
+    book.add_account(account, command.fingerprint)
     if parent is not None:
         book.add_open_children(parent.account_no, 1)
     return Applied(sequence, account=account)
@@ -103,7 +102,7 @@ def update_account(book: Book, command: UpdateAccount) -> Applied | Refused:
         return Refused(error)
     if "parent_id" in fields:
         _move_open_children(book, account, changes["parent_no"])
-    return _record_account(book, command, account, limits="limits" in fields, **changes)
+    return _record_account(book, command, account, with_limits="limits" in fields, **changes)
 
 
 def set_account_state(book: Book, command: SetAccountState) -> Applied | Refused:
@@ -143,7 +142,8 @@ def _record_account(
     book: Book,
     command: UpdateAccount | SetAccountState,
     account: Account,
-    limits: bool = False,
+    *,
+    with_limits: bool = False,
     **changes: object,
 ) -> Applied:
     sequence = book.sequence + 1
@@ -154,7 +154,7 @@ def _record_account(
         ),
         [],
     )
-    book.change_account(after, limits=limits)
+    book.change_account(after, with_limits=with_limits)
     return Applied(sequence, account=after)
 
 

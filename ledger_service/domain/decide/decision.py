@@ -111,10 +111,7 @@ def _decide_in_atomic(book: Book, command: c.Command) -> Outcome:
     if known is not None:
         return _replay(known, command)
     if isinstance(command, c.CreateTransaction) and command.validate_only:
-        outcome = _decide_fresh(book, command)
-        if type(outcome) is Applied:
-            outcome.sequence = 0
-        return outcome
+        return _try_out(book, command)
     first = book.sequence + 1
     outcome = _decide_fresh(book, command)
     _remember(book, command, first, outcome)

@@ -22,6 +22,9 @@ _ADDED = (
 )
 _AT_COMMIT = "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
 _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_MADE = "AFTER INSERT ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_TOUCHED = "AFTER INSERT OR DELETE OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_EMPTIED = "BEFORE TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 
 TRIGGERS = {
     ("events", "immutable"): (_WHOLE, "refuse_change"),
@@ -32,8 +35,11 @@ TRIGGERS = {
     ("events", "check_events"): (_ADDED, "check_events"),
     ("entries", "check_entries"): (_ADDED, "check_entries"),
     ("commits", "check_commit"): (_AT_COMMIT, "check_commit"),
+    ("accounts", "check_account"): (_MADE, "check_account"),
     ("accounts", "check_account_change"): (_CHANGED, "check_account_change"),
+    ("account_limits", "immutable"): (_EMPTIED, "refuse_change"),
     ("account_limits", "check_limit"): (_SET, "check_limit"),
+    ("account_limits", "check_limit_change"): (_TOUCHED, "check_limit_change"),
     ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
 }
 """By table and name: when each trigger must act, and its function."""

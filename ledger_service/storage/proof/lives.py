@@ -66,6 +66,7 @@ class Lives:
         for event in revisions:
             if before is not None:
                 self._check_step(before, event)
+            self._check_expiry(event)
             held = self._move(event, by_event.pop(event["sequence"], ()), held, before)
             before = event
         assert before is not None
@@ -89,10 +90,9 @@ class Lives:
                 self._add(event, f"{at} changes {name}, which nothing may change")
         if event["kind"] != _EDITED and event["description"] != before["description"]:
             self._add(event, f"{at} changes the description, which only an edit may change")
-        self._check_expiry(event)
 
     def _check_expiry(self, event: Row) -> None:
-        """From its expire_time on it can only expire, and not before."""
+        """Before its expire_time it cannot expire, and from then on nothing else can happen to it."""
         deadline, recorded = event["expire_time"], event["recorded_time"]
         is_due = deadline is not None and deadline <= recorded
         if is_due != (event["kind"] == _EXPIRED):

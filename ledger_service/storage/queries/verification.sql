@@ -39,7 +39,7 @@ SELECT v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg, x.account_no, x
        x.wide[1] AS wide
 FROM entries x
 JOIN events v ON v.entity_no = x.entity_no AND v.sequence = x.sequence
-WHERE x.kind <> 1 AND v.kind <= 7
+WHERE x.kind <> 1 AND v.kind <= 7 AND v.transaction_no IS NOT NULL
 ORDER BY v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg
 
 -- name: life_open
@@ -155,7 +155,7 @@ LEFT JOIN reached r ON r.entity_no = a.entity_no AND r.account_no = a.account_no
 WHERE r.account_no IS NULL
 
 -- name: triggers
--- $1 names of the tables. Those that can be switched off.
+-- Those that can be switched off, of all tables.
 SELECT c.relname || '.' || t.tgname AS name, pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled
 FROM pg_trigger t
 JOIN pg_class c ON c.oid = t.tgrelid
@@ -172,7 +172,8 @@ WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique AND i.indisvalid
 SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
 
 -- name: privileges
--- $1 role. What it may do in effect, by itself, as a member of other roles, or as anybody may.
+-- $1 role. What it may do in effect: by itself, as a member of other roles, or as anybody may; and whether it can
+-- become one who may do everything.
 SELECT privilege || ' ON ' || c.relname AS granted
 FROM pg_class c
 CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege
@@ -190,8 +191,9 @@ UNION ALL
 SELECT 'CREATE ON SCHEMA ' || nspname FROM pg_namespace
 WHERE nspname IN ('ledger', 'ledger_migrations') AND has_schema_privilege($1, oid, 'CREATE')
 UNION ALL
-SELECT format('membership of %s', m.rolname) FROM pg_roles m
-WHERE m.rolname <> $1 AND pg_has_role($1, m.oid, 'MEMBER')
+SELECT DISTINCT format('membership of %s', m.rolname) FROM pg_roles m
+LEFT JOIN pg_class c ON c.relowner = m.oid AND c.relnamespace = 'ledger'::regnamespace
+WHERE m.rolname <> $1 AND pg_has_role($1, m.oid, 'MEMBER') AND (m.rolsuper OR c.oid IS NOT NULL)
 UNION ALL
 SELECT 'SUPERUSER' FROM pg_roles WHERE rolname = $1 AND rolsuper
 UNION ALL
