@@ -68,9 +68,7 @@ def main() -> None:
     """Generate all stubs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--protos", type=Path, default=ROOT / "protos", help="folder of the .proto files")
-    parser.add_argument(
-        "--out", type=Path, default=ROOT / "clients" / "python", help="import root of the stubs"
-    )
+    parser.add_argument("--out", type=Path, default=ROOT / "clients" / "python", help="import root of the stubs")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".stubs-", dir=options.out))

@@ -230,8 +230,9 @@ CHART = {
         (rf"{ACME}account euros, EUR, entry 1 of event {LEGS}: the account took only CHF$",),
     ),
     "entries before it was made": Corruption(
-        on_entries(f"account_no = {WALLET}, number = 1000", OPENING, "leg = 1"),
-        (rf"{ACME}account wallet, USD, entry 1000 of event {OPENING}: the account was made later$",),
+        on_entries("number = 1000", TOPPED_UP, "leg = 1")
+        + on_entries(f"account_no = {WALLET}, number = 1", OPENING, "leg = 1"),
+        (rf"{ACME}account wallet, USD, event {OPENING}: the account was made later$",),
     ),
     "ring of parents": Corruption(
         f"UPDATE accounts SET parent_no = {TILL} WHERE entity_no = 2 AND account_no = {CASH}",

@@ -205,9 +205,7 @@ def test_a_port_in_use_is_one_line(folder: Path, workers: str) -> None:
         service = Service(folder, "--workers", workers, "--grpc", f"127.0.0.1:{port}")
         assert service.finished() == 3
     said = service.log.read_text().splitlines()
-    reason = (
-        f"port {port} on 127.0.0.1 is in use: stop what serves there, or choose another --grpc (LEDGER_GRPC)"
-    )
+    reason = f"port {port} on 127.0.0.1 is in use: stop what serves there, or choose another --grpc (LEDGER_GRPC)"
     assert said == [f"ledger-service: {reason}"]
 
 

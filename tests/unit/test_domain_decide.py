@@ -133,9 +133,7 @@ def test_all_of_them_are_applied_when_nothing_fails() -> None:
     assert unchanged == {"now", "due", "heights", "_undo"}, "every table is changed, so every table is taken back below"
 
 
-@pytest.mark.parametrize(
-    "count", range(14)
-)
+@pytest.mark.parametrize("count", range(14))
 def test_all_or_none_taken_back_leaves_the_book_as_it_was(count: int) -> None:
     """Without a key and with a malformed last command nothing is recorded of the failure either."""
     book = world()

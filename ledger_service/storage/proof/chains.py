@@ -116,6 +116,9 @@ class Chains:
             self._add(Rule.CHART, "the account does not exist, but has entries")
         else:
             account.seen.add(currency)
+            # Later entries are of later events.
+            if row["sequence"] < account_no:
+                self._add(Rule.CHART, f"{currency}, event {row['sequence']}: the account was made later")
         self._watched = None if account is None or account.is_plain else account
 
     def _end_chain(self) -> None:
@@ -159,8 +162,8 @@ class Chains:
         version = account.version_at(sequence)
         where = f"{currency}, entry {number} of event {sequence}"
         if version is None:
-            self._add(Rule.CHART, f"{where}: the account was made later")
-        elif version.state == CLOSED or (version.state == FROZEN and kind != _RELEASE):
+            return
+        if version.state == CLOSED or (version.state == FROZEN and kind != _RELEASE):
             self._add(Rule.CHART, f"{where}: the account was {'closed' if version.state == CLOSED else 'frozen'}")
         elif version.currencies and currency not in version.currencies:
             self._add(Rule.CHART, f"{where}: the account took only {', '.join(sorted(version.currencies))}")

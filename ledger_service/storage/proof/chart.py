@@ -10,7 +10,7 @@ from typing import Any
 from ledger_service.storage.proof.findings import Findings, Rule
 from ledger_service.storage.proof.snapshot import Row, Stream
 
-FROZEN, CLOSED = 2, 3
+OPEN, FROZEN, CLOSED = 1, 2, 3
 
 _Limits = dict[str, tuple[int | None, int | None]]
 _Totals = tuple[int, int, int, int]
@@ -47,7 +47,10 @@ class Account:
     @property
     def is_plain(self) -> bool:
         """Whether it takes every entry since it was made: nothing to look at for each of them."""
-        return len(self.versions) == 1 and not (self.limits or self.versions[0].limits or self.versions[0].currencies)
+        if len(self.versions) != 1:
+            return False
+        (only,) = self.versions
+        return only.state in (None, OPEN) and not (self.limits or only.limits or only.currencies)
 
     def version_at(self, sequence: int) -> Version | None:
         """The version in force for an entry at `sequence`; None: before the account was made."""
