@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from ledger_service.storage.embedded import EmbeddedPostgres
+from tests.helpers.servers import cloned, make_template, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -47,16 +48,12 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Em
 @pytest.fixture(scope="session")
 async def template(postgres: EmbeddedPostgres) -> str:
     """DSN of the migrated database that others are copied from; nobody connects to it."""
-    from tests.helpers.servers import make_template
-
     return await make_template(postgres.dsn)
 
 
 @pytest.fixture
 async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     """DSN of a fresh, migrated database, as its owner."""
-    from tests.helpers.servers import cloned
-
     async with cloned(postgres.dsn, template) as dsn:
         yield dsn
 
@@ -64,8 +61,6 @@ async def database(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[s
 @pytest.fixture
 async def service(database: str) -> AsyncIterator[Service]:
     """The service in this process on a fresh database; afterwards `verify` must be clean."""
-    from tests.helpers.servers import serving
-
     async with serving(database) as running:
         yield running
 

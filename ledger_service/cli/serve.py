@@ -96,7 +96,7 @@ async def _serve_embedded(settings: Settings, address: Address, progress: Progre
     try:
         server = await EmbeddedPostgres.start(settings.data_dir, progress=progress)
         try:
-            await _serve_on(settings, address, server.dsn, server, progress)
+            await _serve_on(settings, address, server.service_dsn, server, progress)
         finally:
             # A second Ctrl-C must not leave the database half stopped.
             _on_signals(lambda: None)

@@ -41,6 +41,7 @@ from ledger_service.storage.embedded_config import SETTINGS, render_settings
 from ledger_service.storage.embedded_errors import DataFolderInUseError, EmbeddedPostgresError
 from ledger_service.storage.embedded_folder import PORT, reachable, remove_short_way, sync_folder, take_lock
 from ledger_service.storage.embedded_process import Postmaster, find_postmaster
+from ledger_service.storage.embedded_roles import SERVICE_LOGIN, ensure_service_login
 
 __all__ = ["EmbeddedPostgres", "EmbeddedPostgresError"]
 
@@ -160,6 +161,11 @@ class EmbeddedPostgres:
     def dsn(self) -> str:
         """Where to connect, as the superuser, who owns the database."""
         return self._dsn(DATABASE)
+
+    @property
+    def service_dsn(self) -> str:
+        """Where the service connects, as a login that owns nothing."""
+        return self._dsn(DATABASE, SERVICE_LOGIN)
 
     @property
     def pid(self) -> int:
@@ -364,12 +370,13 @@ class EmbeddedPostgres:
         try:
             if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
                 await connection.execute(f"CREATE DATABASE {DATABASE}")
+            await ensure_service_login(connection)
         finally:
             await connection.close()
 
-    def _dsn(self, database: str) -> str:
+    def _dsn(self, database: str, user: str = SUPERUSER) -> str:
         host = quote(str(self._socket_folder), safe="/")
-        return f"postgresql://{SUPERUSER}@/{database}?host={host}&port={PORT}"
+        return f"postgresql://{user}@/{database}?host={host}&port={PORT}"
 
     def _start_log(self) -> str:
         """What the server said before its log files were open; begun anew with each start."""

@@ -473,6 +473,27 @@ async def test_list_filters(client: Client) -> None:
     assert [each.id for each in found] == oldest_first[::-1]
 
 
+async def test_list_of_an_account_that_a_transaction_mentions_often(client: Client) -> None:
+    """It is one transaction all the same, on every page size and in both orders."""
+    entity = await new_entity(client)
+    await new_accounts(client, entity, ["cash", "wallet"])
+    made = []
+    for _ in range(3):
+        made.append((await post(client, entity, "cash", "wallet", "1.00")).transaction.id)
+        request = transactions.CreateTransactionRequest(
+            entity_id=entity,
+            idempotency_key=unique("key"),
+            postings=[posting("cash", side, "1.00", c) for c in ("USD", "EUR") for side in (DEBIT, CREDIT)] * 2,
+        )
+        made.append((await client.transactions.CreateTransaction(request)).transaction.id)
+    for size, ascending in itertools.product((1, 2, 3, 1000), (False, True)):
+        listed = transactions.ListTransactionsRequest(
+            entity_id=entity, account_id="cash", page_size=size, ascending=ascending
+        )
+        found = await pages(client.transactions.ListTransactions, listed, "transactions")
+        assert [each.id for each in found] == (made if ascending else made[::-1])
+
+
 async def test_accounts_by_code_and_as_a_tree(client: Client) -> None:
     entity = await new_entity(client)
     chart = [

@@ -49,7 +49,9 @@ def timestamp(moment: datetime) -> Timestamp:
     return result
 
 
-def posting(account_id: str, side: account_pb2.Side, amount: str, currency: str = "USD") -> transaction_pb2.Posting:
+def posting(
+    account_id: str, side: account_pb2.Side.ValueType, amount: str, currency: str = "USD"
+) -> transaction_pb2.Posting:
     """One leg."""
     return transaction_pb2.Posting(account_id=account_id, side=side, amount=money(amount, currency))
 
@@ -81,7 +83,7 @@ async def new_account(
     client: Client,
     entity_id: str,
     account_id: str = "",
-    type: account_pb2.AccountType = LIABILITY,  # noqa: A002 (the field's name)
+    type: account_pb2.AccountType.ValueType = LIABILITY,  # noqa: A002 (the field's name)
     *,
     floor: str | None = None,
     ceiling: str | None = None,
@@ -113,6 +115,7 @@ async def balance(
     answer = await client.accounts.GetBalance(
         account_service_pb2.GetBalanceRequest(entity_id=entity_id, account_id=account_id, currency=currency, **fields)
     )
+    only: account_pb2.Balance
     (only,) = answer.balances
     return only
 

@@ -14,7 +14,7 @@ import urllib.request
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import grpc.aio
@@ -157,7 +157,8 @@ def environment_for(dsn: str, **more: str) -> dict[str, str]:
 async def health_changes(address: str) -> AsyncIterator[str]:
     """What grpc.health.v1 tells of the server as a whole: SERVING, NOT_SERVING …, until the server has gone."""
     async with grpc.aio.insecure_channel(address) as channel:
-        call = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        call = stub.Watch(health_pb2.HealthCheckRequest())
         with contextlib.suppress(grpc.aio.AioRpcError):
             async for answer in call:
                 yield health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)

@@ -103,7 +103,7 @@ class Client:
 
     async def raw(self, method: str, payload: bytes) -> bytes:
         """Send bytes as they are, for what no generated class can hold; `method` is "/ledger.v1.X/Y"."""
-        call = self.channel.unary_unary(method)
+        call: Any = self.channel.unary_unary(method)
         try:
             return cast("bytes", await call(payload, metadata=self.metadata, timeout=self.timeout))
         except grpc.aio.AioRpcError as error:

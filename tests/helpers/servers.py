@@ -12,6 +12,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from ledger_service import bootstrap
 from ledger_service.config import Settings
 from ledger_service.storage.migrate import migrate
 from tests.helpers.rpc import Client, connect
@@ -100,8 +101,6 @@ class Service:
 @asynccontextmanager
 async def serving(dsn: str, **settings: Any) -> AsyncIterator[Service]:
     """The service on `dsn`; at the end it is stopped and its database proved to be sound."""
-    from ledger_service import bootstrap
-
     clock = ShiftedClock()
     config = bootstrap.WorkerConfig(
         settings=settings_for(dsn, **settings),
@@ -122,8 +121,6 @@ async def serving(dsn: str, **settings: Any) -> AsyncIterator[Service]:
 
 async def assert_sound(dsn: str) -> None:
     """The same proof that operators run finds nothing (DESIGN section 7, rule 4)."""
-    from ledger_service import bootstrap
-
     report = await bootstrap.verify_database(dsn)
     assert report.breaks == [], report.breaks
 

@@ -67,15 +67,21 @@ class Twin:
 
     async def create(self, command: Create) -> None:
         """CreateTransaction; see `write` for the others."""
+        again = command.key in self.ledger.first_uses
         expected = self.ledger.apply(command, self.clock.now())
         call = self.client.transactions.CreateTransaction(self.requests.create(command))
-        self._check_write(expected, await _outcome(call), rehearsed=command.validate_only)
+        got = await _outcome(call)
+        self._check_write(expected, got, rehearsed=command.validate_only)
+        _check_said_to_be_replayed(got, again)
 
     async def write(self, command: Edit | Approve | Clear | Void | Reverse | SetState | SetLimits) -> None:
         """Any write but a creation."""
         request, method = self._request(command)
+        again = command.key in self.ledger.first_uses
         expected = self.ledger.apply(command, self.clock.now())
-        self._check_write(expected, await _outcome(method(request)))
+        got = await _outcome(method(request))
+        self._check_write(expected, got)
+        _check_said_to_be_replayed(got, again)
 
     async def batch(self, commands: Sequence[Create], *, atomic: bool) -> None:
         """BatchCreateTransactions."""
@@ -301,7 +307,8 @@ class Twin:
             ):
                 expected.append(view)
         got = await self._pages(self.client.transactions.ListTransactions, request, "transactions")
-        assert [each.id for each in got] == [self.requests.ids[view.number] for view in expected]
+        seen = [each.create_sequence for each in got]
+        assert seen == [view.number for view in expected], f"{seen}, expected {[v.number for v in expected]}"
         for view, transaction in zip(expected, got, strict=True):
             self._check_transaction(view, transaction)
 
@@ -388,6 +395,12 @@ def _moment_message(moment: Moment) -> account_service_pb2.BalanceMoment:
     if moment.known_time is not None:
         message.known_time.CopyFrom(timestamp(moment.known_time))
     return message
+
+
+def _check_said_to_be_replayed(got: Any, again: bool) -> None:
+    """A refusal that was recorded says that it is told again; a new one, and that of a reused key, do not."""
+    if isinstance(got, Refused):
+        assert ("replayed" in got.metadata) == (again and got.reason != "IDEMPOTENCY_KEY_REUSED"), got
 
 
 async def _outcome(call: Any) -> Any:

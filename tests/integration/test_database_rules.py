@@ -24,6 +24,7 @@ from tests.helpers.sql import (
     DEBIT,
     EDITED,
     EFFECTIVE,
+    ENTITY_CHANGED,
     ENTITY_CREATED,
     EXPIRED,
     EXPIRED_EVENT,
@@ -113,15 +114,16 @@ class Around:
 async def build(connection: asyncpg.Connection) -> World:
     """A new entity with a small, sound ledger, written as the service writes it."""
     name = unique("acme")
-    entity_no = await connection.fetchval(
-        "INSERT INTO ledger.entities"
-        " (entity_id, id_key, name, time_zone, state, created_time, updated_time, revision)"
-        " VALUES ($2, substr(sha256('key'), 1, 16), 'Acme', 'UTC', 1, $1, $1, 1) RETURNING entity_no",
-        RECORDED,
-        name,
-    )
-    book = Book(entity_no)
-    await write(connection, [book.event(ENTITY_CREATED, detail={})])
+    async with connection.transaction():
+        entity_no = await connection.fetchval(
+            "INSERT INTO ledger.entities"
+            " (entity_id, id_key, name, time_zone, state, created_time, updated_time, revision)"
+            " VALUES ($2, substr(sha256('key'), 1, 16), 'Acme', 'UTC', 1, $1, $1, 1) RETURNING entity_no",
+            RECORDED,
+            name,
+        )
+        book = Book(entity_no)
+        await write(connection, [book.event(ENTITY_CREATED, detail={})])
     kinds = [("cash", 1, []), ("wallet", 2, []), ("frozen", 2, []), ("closed", 2, []), ("euros", 1, ["EUR"])]
     for name, type_, currencies in kinds:
         event = book.event(ACCOUNT_CREATED, account_no=book.sequence + 1, detail={})
@@ -534,14 +536,78 @@ async def test_entities_keep_what_is_fixed(around: Around) -> None:
 ARCHIVE = "UPDATE ledger.entities SET state = 2, revision = revision + 1 WHERE entity_no = $1"
 
 
+async def archive(around: Around) -> None:
+    async with around.connection.transaction():
+        await write(around.connection, [around.book.event(ENTITY_CHANGED, detail={})])
+        await around.connection.execute(ARCHIVE, around.book.entity_no)
+
+
 async def test_archived_entities_stay_archived(around: Around) -> None:
-    await around.connection.execute(ARCHIVE, around.book.entity_no)
+    await archive(around)
     with pytest.raises(Restrict, match="change refused"):
         await around.connection.execute(ARCHIVE.replace("state = 2", "state = 1"), around.book.entity_no)
 
 
+async def test_entity_changed_without_an_event(around: Around) -> None:
+    with pytest.raises(Restrict, match="change refused"):
+        await around.connection.execute(ARCHIVE, around.book.entity_no)
+
+
+async def test_entity_without_the_event_of_its_creation(around: Around) -> None:
+    with pytest.raises(Integrity, match="has no event of its creation"):
+        await around.connection.execute(
+            "INSERT INTO ledger.entities"
+            " (entity_id, id_key, name, time_zone, state, created_time, updated_time, revision)"
+            " VALUES ($1, substr(sha256('key'), 1, 16), 'Ghost', 'UTC', 1, now(), now(), 1)",
+            unique("ghost"),
+        )
+
+
+async def test_account_below_itself(around: Around) -> None:
+    """Each of the two is moved with its event; together they would be a ring."""
+
+    async def move(child: int, parent: int) -> None:
+        event = around.book.event(ACCOUNT_CHANGED, account_no=child, detail={})
+        async with around.connection.transaction():
+            await insert(around.connection, "events", [event])
+            await around.connection.execute(
+                "UPDATE ledger.accounts SET parent_no = $3, revision = revision + 1, sequence = $4"
+                " WHERE entity_no = $1 AND account_no = $2",
+                around.book.entity_no,
+                child,
+                parent,
+                event["sequence"],
+            )
+
+    await move(CASH, WALLET)
+    with pytest.raises(Restrict, match="would lie below itself"):
+        await move(WALLET, CASH)
+
+
+async def test_approval_after_the_time_is_over(around: Around) -> None:
+    late = around.world.pending["expire_time"]
+    event = {**around.book.revision(around.world.pending, POSTED_EVENT, POSTED), "recorded_time": late}
+    event["postings_at"] = event["sequence"]
+    entries = around.book.pair(event, SETTLE, WALLET, CASH, 300)
+    await around.refused(Integrity, "does not follow from the revision before it", [event], entries)
+
+
+async def test_ghost_revision_in_an_event_of_another_kind(around: Around) -> None:
+    event = around.book.event(ACCOUNT_CHANGED, account_no=CASH, detail={})
+    ghost = {**event, "transaction_no": 1, "revision": 1, "status": 3}
+    await around.refused(asyncpg.CheckViolationError, "events_check", [ghost])
+
+
+async def test_chain_against_the_sequence(around: Around) -> None:
+    """Two events in one statement, the later one's entries first in the chain: bisection would miss them."""
+    first, second = around.book.creation(POSTED), around.book.creation(POSTED)
+    second["recorded_time"] = first["recorded_time"]
+    entries = [*around.book.pair(second, POST, CASH, WALLET, 1), *around.book.pair(first, POST, CASH, WALLET, 1)]
+    await around.refused(Integrity, "does not follow from the entry before it", [first, second], entries)
+
+
 async def test_archived_entities_take_no_events(around: Around) -> None:
-    await around.connection.execute(ARCHIVE, around.book.entity_no)
+    await archive(around)
     event = around.book.creation(POSTED)
     await around.refused(Integrity, "archived", [event], around.book.pair(event, POST, CASH, WALLET, 1))
 

@@ -69,7 +69,7 @@ CREATE TABLE ledger.events (
     -- created, 8 write refused, 9 account created, 10 account changed, 11 entity created, 12 entity changed
     kind            int2 NOT NULL CHECK (kind BETWEEN 1 AND 12),
     -- How many events, this one included, the same request wrote; 0 on all but its first.
-    span            int4 NOT NULL,
+    span            int4 NOT NULL CHECK (span BETWEEN 0 AND 1000),
     recorded_time   timestamptz NOT NULL,
     actor           text NOT NULL,
     idempotency_key text COLLATE "C",
@@ -94,6 +94,9 @@ CREATE TABLE ledger.events (
     -- The account or entity as it was after the event, or the refusal.
     detail          jsonb,
     PRIMARY KEY (entity_no, sequence),
+    CHECK (isfinite(recorded_time) AND isfinite(effective_time) AND isfinite(expire_time)),
+    CHECK (kind <> 1 OR expire_time > recorded_time),
+    CHECK (kind <= 7 OR num_nonnulls(transaction_no, revision, status, postings_at, reverses) = 0),
     CHECK ((idempotency_key IS NULL) OR (span >= 1 AND request_hash IS NOT NULL)),
     CHECK (
         CASE

@@ -55,10 +55,12 @@ BEGIN
         END IF;
         IF run.reversals THEN
             SELECT n.sequence INTO broken FROM events n
-            LEFT JOIN events o ON o.entity_no = n.entity_no AND o.sequence = n.reverses AND o.kind <> 7
+            LEFT JOIN events o ON o.entity_no = n.entity_no AND o.sequence = n.reverses AND o.sequence < n.sequence
+                AND o.kind = 1
             LEFT JOIN LATERAL (
                 SELECT l.status FROM events l
                 WHERE l.entity_no = o.entity_no AND l.transaction_no = o.sequence AND l.revision > 1
+                  AND l.sequence < n.sequence
                 ORDER BY l.revision DESC LIMIT 1
             ) l ON true
             WHERE n.entity_no = run.entity_no AND n.sequence BETWEEN run.first AND run.last AND n.kind = 7
@@ -97,7 +99,8 @@ BEGIN
            OR (n.kind = 3 AND p.status <> 1)
            OR (n.kind = 2 AND n.status <> p.status)
            OR (n.postings_at <> p.postings_at AND (n.postings_at <> n.sequence OR n.kind NOT IN (2, 4)))
-           OR (n.kind = 6 AND (n.expire_time IS NULL OR n.expire_time > n.recorded_time))
+           -- Whose time is over expires, and does nothing else.
+           OR (n.kind = 6) IS DISTINCT FROM COALESCE(n.expire_time <= n.recorded_time, false)
            OR (n.kind <> 2 AND n.description IS DISTINCT FROM p.description)
            OR (n.effective_time, n.expire_time, n.reference, n.counterparty, n.category_id, n.metadata, n.reverses)
               IS DISTINCT FROM
@@ -160,14 +163,14 @@ BEGIN
     -- The first entry of each account in this statement is compared with the table, the others with each
     -- other. LATERAL with LIMIT keeps the planner on the index whatever it believes of the sizes.
     PERFORM FROM (
-        SELECT n.*, lag(n.number) OVER w AS before, lag(n.debits_posted) OVER w AS before_dp,
+        SELECT n.*, lag(n.number) OVER w AS before, lag(n.sequence) OVER w AS before_sequence, lag(n.debits_posted) OVER w AS before_dp,
                lag(n.credits_posted) OVER w AS before_cp, lag(n.debits_pending) OVER w AS before_dq,
                lag(n.credits_pending) OVER w AS before_cq, lag(n.latest_effective) OVER w AS before_effective
         FROM new_entries n WINDOW w AS (PARTITION BY n.entity_no, n.account_no, n.currency ORDER BY n.number)
     ) c
     LEFT JOIN LATERAL (
         SELECT p.number, p.debits_posted, p.credits_posted, p.debits_pending, p.credits_pending,
-               p.latest_effective, p.wide IS NOT NULL AS is_wide
+               p.latest_effective, p.sequence, p.wide IS NOT NULL AS is_wide
         FROM entries p
         WHERE c.before IS NULL AND p.entity_no = c.entity_no AND p.account_no = c.account_no
           AND p.currency = c.currency AND p.number = c.number - 1
@@ -185,6 +188,7 @@ BEGIN
        OR a.state IS DISTINCT FROM 1
        OR (cardinality(a.currencies) > 0 AND c.currency <> ALL (a.currencies))
        OR c.number <> COALESCE(c.before, p.number, 0) + 1
+       OR c.sequence < COALESCE(c.before_sequence, p.sequence)
        OR c.debits_posted <> COALESCE(c.before_dp, p.debits_posted, 0)
             + CASE WHEN c.side = 1 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
        OR c.credits_posted <> COALESCE(c.before_cp, p.credits_posted, 0)
@@ -208,12 +212,13 @@ BEGIN
     END IF;
 
     WITH chained AS (
-        SELECT n.entity_no, n.account_no, n.currency, n.number, n.kind, n.side, n.wide IS NOT NULL AS is_wide,
+        SELECT n.entity_no, n.account_no, n.currency, n.number, n.sequence, n.kind, n.side, n.wide IS NOT NULL AS is_wide,
                n.effective_time, n.latest_effective,
                COALESCE(n.wide[1], n.amount) AS amount, COALESCE(n.wide[2], n.debits_posted) AS dp,
                COALESCE(n.wide[3], n.credits_posted) AS cp, COALESCE(n.wide[4], n.debits_pending) AS dq,
                COALESCE(n.wide[5], n.credits_pending) AS cq,
                lag(n.number) OVER w AS before,
+               lag(n.sequence) OVER w AS before_sequence,
                lag(COALESCE(n.wide[2], n.debits_posted)) OVER w AS before_dp,
                lag(COALESCE(n.wide[3], n.credits_posted)) OVER w AS before_cp,
                lag(COALESCE(n.wide[4], n.debits_pending)) OVER w AS before_dq,
@@ -235,7 +240,7 @@ BEGIN
     LEFT JOIN LATERAL (
         SELECT p.number, COALESCE(p.wide[2], p.debits_posted) AS dp, COALESCE(p.wide[3], p.credits_posted) AS cp,
                COALESCE(p.wide[4], p.debits_pending) AS dq, COALESCE(p.wide[5], p.credits_pending) AS cq,
-               p.latest_effective
+               p.latest_effective, p.sequence
         FROM entries p
         WHERE c.before IS NULL AND p.entity_no = c.entity_no AND p.account_no = c.account_no
           AND p.currency = c.currency AND p.number = c.number - 1
@@ -253,6 +258,7 @@ BEGIN
        OR (a.state <> 1 AND (a.state = 3 OR c.kind <> 3))
        OR (cardinality(a.currencies) > 0 AND c.currency <> ALL (a.currencies))
        OR c.number <> COALESCE(c.before, p.number, 0) + 1
+       OR c.sequence < COALESCE(c.before_sequence, p.sequence)
        OR c.dp <> COALESCE(c.before_dp, p.dp, 0) + CASE WHEN c.side = 1 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
        OR c.cp <> COALESCE(c.before_cp, p.cp, 0) + CASE WHEN c.side = 2 AND c.kind IN (1, 4) THEN c.amount ELSE 0 END
        OR c.dq <> COALESCE(c.before_dq, p.dq, 0)
@@ -331,6 +337,22 @@ BEGIN
     LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'edit % of entity % releases or settles other than it held', broken.sequence, NEW.entity_no
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+
+    -- An approval settles something of every posting; a smaller amount releases the rest of each.
+    SELECT e.sequence INTO broken
+    FROM (
+        SELECT sequence FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND kind = 4
+    ) e
+    CROSS JOIN LATERAL (
+        SELECT FROM entries y WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence
+        GROUP BY y.leg HAVING NOT bool_or(y.kind = 4)
+    ) l
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'approval % of entity % leaves out a posting', broken.sequence, NEW.entity_no
             USING ERRCODE = 'integrity_constraint_violation';
     END IF;
 
@@ -446,6 +468,18 @@ BEGIN
         RAISE EXCEPTION 'account % of entity %: change refused', OLD.account_id, OLD.entity_no
             USING ERRCODE = 'restrict_violation';
     END IF;
+    IF NEW.parent_no IS NOT NULL AND EXISTS (
+        WITH RECURSIVE above AS (
+            SELECT NEW.parent_no AS account_no
+            UNION
+            SELECT a.parent_no FROM above b
+            JOIN accounts a ON a.entity_no = NEW.entity_no AND a.account_no = b.account_no AND a.parent_no IS NOT NULL
+        )
+        SELECT FROM above WHERE account_no = NEW.account_no
+    ) THEN
+        RAISE EXCEPTION 'account % of entity % would lie below itself', OLD.account_id, OLD.entity_no
+            USING ERRCODE = 'restrict_violation';
+    END IF;
     IF NEW.state = 3 AND EXISTS (
         SELECT FROM (SELECT DISTINCT ON (currency) * FROM entries
                      WHERE entity_no = NEW.entity_no AND account_no = NEW.account_no
@@ -505,10 +539,15 @@ CREATE TRIGGER check_limit_change AFTER INSERT OR UPDATE OR DELETE ON ledger.acc
 CREATE TRIGGER immutable BEFORE TRUNCATE ON ledger.account_limits
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 
--- An archived entity takes no writes and stays archived.
-CREATE FUNCTION ledger.check_entity_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- An archived entity takes no writes and stays archived; each change, and the creation, has its event.
+CREATE FUNCTION ledger.check_entity_change() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
 BEGIN
-    IF (NEW.entity_no, NEW.entity_id, NEW.id_key, NEW.created_time)
+    IF NOT EXISTS (
+        SELECT FROM commits c JOIN events e ON e.entity_no = c.entity_no
+            AND e.sequence BETWEEN c.first_sequence AND c.last_sequence
+        WHERE c.entity_no = NEW.entity_no AND c.writer = pg_current_xact_id() AND e.kind = 12
+    ) OR (NEW.entity_no, NEW.entity_id, NEW.id_key, NEW.created_time)
        IS DISTINCT FROM (OLD.entity_no, OLD.entity_id, OLD.id_key, OLD.created_time)
        OR NEW.revision <= OLD.revision OR OLD.state = 2 THEN
         RAISE EXCEPTION 'entity %: change refused', OLD.entity_id USING ERRCODE = 'restrict_violation';
@@ -518,3 +557,16 @@ END $$;
 
 CREATE TRIGGER check_entity_change BEFORE UPDATE ON ledger.entities
     FOR EACH ROW EXECUTE FUNCTION ledger.check_entity_change();
+
+CREATE FUNCTION ledger.check_entity() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = 1 AND e.kind = 11) THEN
+        RAISE EXCEPTION 'entity % has no event of its creation', NEW.entity_id
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+CREATE CONSTRAINT TRIGGER check_entity AFTER INSERT ON ledger.entities DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION ledger.check_entity();

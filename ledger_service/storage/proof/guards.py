@@ -40,6 +40,7 @@ TRIGGERS = {
     ("account_limits", "immutable"): (_EMPTIED, "refuse_change"),
     ("account_limits", "check_limit"): (_SET, "check_limit"),
     ("account_limits", "check_limit_change"): (_TOUCHED, "check_limit_change"),
+    ("entities", "check_entity"): (_AT_COMMIT, "check_entity"),
     ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
 }
 """By table and name: when each trigger must act, and its function."""

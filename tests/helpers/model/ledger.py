@@ -198,7 +198,7 @@ class Ledger(Reads):
             return self._done([view], ())
         self._enter(view, "RELEASE", before.legs)
         self._enter(view, "HOLD", legs)
-        self._check_limits(legs)
+        self._check_limits((*before.legs, *legs))
         return self._done([view], (*before.legs, *legs))
 
     def _approve(self, command: Approve) -> Done:

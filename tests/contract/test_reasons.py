@@ -1,0 +1,329 @@
+"""Every reason of errors.proto is raised, with its code and its metadata (DESIGN section 7, habit 2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from ledger.v1 import account_pb2, errors_pb2
+from ledger.v1 import account_service_pb2 as accounts
+from ledger.v1 import entity_service_pb2 as entities
+from ledger.v1 import transaction_service_pb2 as transactions
+from tests.helpers.builders import (
+    ASSET,
+    EQUITY,
+    PENDING,
+    money,
+    new_account,
+    new_entity,
+    sequence_of,
+    timestamp,
+    transfer,
+    unique,
+)
+from tests.helpers.contract import PROMISES
+from tests.helpers.rpc import ERROR_DOMAIN, Client, Refused, refusal
+from tests.helpers.servers import Service, cloned, serving
+
+
+@dataclass
+class Scene:
+    """A fresh entity: cash without limits, wallet with floor 0 and ceiling 100."""
+
+    service: Service
+    client: Client
+    entity: str
+
+    async def create(self, debit: str, credit: str, amount: str, **fields: Any) -> Any:
+        return await self.client.transactions.CreateTransaction(transfer(self.entity, debit, credit, amount, **fields))
+
+    async def account(self, method: str, request: str, **fields: Any) -> Any:
+        kind = getattr(accounts, f"{request}Request")
+        return await getattr(self.client.accounts, method)(kind(entity_id=self.entity, **fields))
+
+    async def change(self, method: str, **fields: Any) -> Any:
+        kind = getattr(transactions, f"{method}Request")
+        request = kind(entity_id=self.entity, idempotency_key=unique("key"), **fields)
+        return await getattr(self.client.transactions, method)(request)
+
+
+@pytest.fixture(scope="module")
+async def service(postgres: Any, template: str) -> AsyncIterator[Service]:
+    async with cloned(postgres.dsn, template) as dsn, serving(dsn) as running:
+        yield running
+
+
+@pytest.fixture
+async def scene(service: Service) -> Scene:
+    entity = await new_entity(service.client)
+    await new_account(service.client, entity, "cash", ASSET, code="1001")
+    await new_account(service.client, entity, "wallet", floor="0.00", ceiling="100.00")
+    return Scene(service, service.client, entity)
+
+
+Raise = Callable[[Scene], Awaitable[Any]]
+RAISED: dict[str, tuple[Raise, dict[str, str]]] = {}
+
+
+def raises(reason: str, **metadata: str) -> Callable[[Raise], Raise]:
+    """Note that this raises the reason, with these values in its metadata."""
+
+    def note(function: Raise) -> Raise:
+        RAISED[reason] = function, metadata
+        return function
+
+    return note
+
+
+@raises("INVALID_ARGUMENT", field="amount.amount")
+async def _(scene: Scene) -> Any:
+    return await scene.create("cash", "wallet", "1e3")
+
+
+@raises("UNBALANCED_TRANSACTION", field="postings", currency="USD", debits="2.00", credits="1.00")
+async def _(scene: Scene) -> Any:
+    request = transactions.CreateTransactionRequest(entity_id=scene.entity, idempotency_key=unique("key"))
+    request.postings.add(account_id="cash", side=account_pb2.SIDE_DEBIT, amount=money("2.00"))
+    request.postings.add(account_id="wallet", side=account_pb2.SIDE_CREDIT, amount=money("1.00"))
+    return await scene.client.transactions.CreateTransaction(request)
+
+
+@raises("UNKNOWN_CURRENCY", field="amount.currency", currency="ZZZ")
+async def _(scene: Scene) -> Any:
+    return await scene.create("cash", "wallet", "1.00", currency="ZZZ")
+
+
+@raises("INVALID_PAGE_TOKEN", field="page_token")
+async def _(scene: Scene) -> Any:
+    return await scene.account("ListAccounts", "ListAccounts", page_token="made up")
+
+
+@raises("UNAUTHENTICATED")
+async def _(scene: Scene) -> Any:
+    return await Client(scene.client.channel, None).entities.ListEntities(entities.ListEntitiesRequest())
+
+
+@raises("ENTITY_NOT_FOUND", entity_id="nowhere")
+async def _(scene: Scene) -> Any:
+    return await scene.client.entities.GetEntity(entities.GetEntityRequest(entity_id="nowhere"))
+
+
+@raises("ACCOUNT_NOT_FOUND", account_id="nobody", field="account_id")
+async def _(scene: Scene) -> Any:
+    return await scene.account("GetAccount", "GetAccount", account_id="nobody")
+
+
+@raises("TRANSACTION_NOT_FOUND", transaction_id="txn_unknown")
+async def _(scene: Scene) -> Any:
+    return await scene.change("VoidTransaction", transaction_id="txn_unknown")
+
+
+@raises("IDEMPOTENCY_KEY_REUSED", idempotency_key="one key", sequence="4")
+async def _(scene: Scene) -> Any:
+    await scene.create("cash", "wallet", "1.00", idempotency_key="one key")
+    return await scene.create("cash", "wallet", "2.00", idempotency_key="one key")
+
+
+@raises("ENTITY_ALREADY_EXISTS")
+async def _(scene: Scene) -> Any:
+    request = entities.CreateEntityRequest(entity_id=scene.entity, name="A different name")
+    return await scene.client.entities.CreateEntity(request)
+
+
+@raises("ACCOUNT_ALREADY_EXISTS", account_id="cash")
+async def _(scene: Scene) -> Any:
+    return await new_account(scene.client, scene.entity, "cash", EQUITY)
+
+
+@raises("ACCOUNT_CODE_TAKEN", code="1001", account_id="cash")
+async def _(scene: Scene) -> Any:
+    return await new_account(scene.client, scene.entity, "other", ASSET, code="1001")
+
+
+@raises("INSUFFICIENT_BALANCE", account_id="wallet", currency="USD", floor="0.00")
+async def _(scene: Scene) -> Any:
+    return await scene.create("wallet", "cash", "0.01")
+
+
+@raises("CEILING_EXCEEDED", account_id="wallet", currency="USD", ceiling="100.00")
+async def _(scene: Scene) -> Any:
+    return await scene.create("cash", "wallet", "100.01", status=PENDING)
+
+
+@raises("ACCOUNT_FROZEN", account_id="wallet")
+async def _(scene: Scene) -> Any:
+    await scene.account("FreezeAccount", "FreezeAccount", account_id="wallet")
+    return await scene.create("cash", "wallet", "1.00")
+
+
+@raises("ACCOUNT_CLOSED", account_id="wallet")
+async def _(scene: Scene) -> Any:
+    await scene.account("CloseAccount", "CloseAccount", account_id="wallet")
+    return await scene.create("cash", "wallet", "1.00")
+
+
+@raises("CURRENCY_NOT_ALLOWED", account_id="euros", currency="USD")
+async def _(scene: Scene) -> Any:
+    await new_account(scene.client, scene.entity, "euros", currencies=["EUR"])
+    return await scene.create("cash", "euros", "1.00")
+
+
+@raises("INVALID_STATUS", status="POSTED")
+async def _(scene: Scene) -> Any:
+    posted = await scene.create("cash", "wallet", "1.00")
+    return await scene.change("VoidTransaction", transaction_id=posted.transaction.id)
+
+
+@raises("REVERSAL_EXCEEDS_ORIGINAL", currency="USD", remaining="5.00", posting="0")
+async def _(scene: Scene) -> Any:
+    posted = await scene.create("cash", "wallet", "5.00")
+    return await scene.change("ReverseTransaction", transaction_id=posted.transaction.id, amount=money("5.01"))
+
+
+@raises("ACCOUNT_NOT_EMPTY", account_id="cash", currency="USD")
+async def _(scene: Scene) -> Any:
+    await scene.create("cash", "wallet", "5.00")
+    return await scene.account("CloseAccount", "CloseAccount", account_id="cash")
+
+
+@raises("ENTITY_ARCHIVED")
+async def _(scene: Scene) -> Any:
+    await scene.client.entities.ArchiveEntity(entities.ArchiveEntityRequest(entity_id=scene.entity))
+    return await scene.create("cash", "wallet", "5.00")
+
+
+@raises("BATCH_ABORTED", failed_index="1", failed_reason="INSUFFICIENT_BALANCE")
+async def _(scene: Scene) -> Any:
+    good = transfer(scene.entity, "cash", "wallet", "1.00")
+    bad = transfer(scene.entity, "wallet", "cash", "2.00")
+    batch = transactions.BatchCreateTransactionsRequest(entity_id=scene.entity, requests=[good, bad], atomic=True)
+    refused = await refusal(scene.client.transactions.BatchCreateTransactions(batch))
+    assert (refused.reason, refused.metadata["failed_index"]) == ("INSUFFICIENT_BALANCE", "1")
+    return await scene.client.transactions.CreateTransaction(good)
+
+
+@raises("INVALID_PARENT")
+async def _(scene: Scene) -> Any:
+    await new_account(scene.client, scene.entity, "parent", ASSET)
+    await new_account(scene.client, scene.entity, "child", ASSET, parent_id="parent")
+    request = accounts.UpdateAccountRequest(entity_id=scene.entity, account_id="parent", parent_id="child")
+    request.update_mask.paths.append("parent_id")
+    return await scene.client.accounts.UpdateAccount(request)
+
+
+@raises("LIMIT_ALREADY_BROKEN", account_id="wallet", currency="USD", limit="2.00")
+async def _(scene: Scene) -> Any:
+    await scene.create("cash", "wallet", "1.00")
+    request = accounts.UpdateAccountRequest(entity_id=scene.entity, account_id="wallet")
+    request.limits.add(currency="USD", floor="2.00")
+    request.update_mask.paths.append("limits")
+    return await scene.client.accounts.UpdateAccount(request)
+
+
+@raises("REVISION_MISMATCH", revision="1")
+async def _(scene: Scene) -> Any:
+    held = await scene.create("cash", "wallet", "1.00", status=PENDING)
+    return await scene.change("ClearTransaction", transaction_id=held.transaction.id, expected_revision=2)
+
+
+@raises("EXPIRE_TIME_PASSED")
+async def _(scene: Scene) -> Any:
+    past = timestamp(scene.service.clock.now() - timedelta(minutes=1))
+    return await scene.create("cash", "wallet", "1.00", status=PENDING, expire_time=past)
+
+
+@raises("AMOUNT_OVERFLOW", currency="USD")
+async def _(scene: Scene) -> Any:
+    await new_account(scene.client, scene.entity, "large")
+    most = "9" * 36 + ".99"
+    await scene.create("cash", "large", most)
+    return await scene.create("cash", "large", "0.01")
+
+
+ELSEWHERE = {
+    "PERMISSION_DENIED": "tests/contract/test_permissions.py",
+    "TOO_MANY_WATCHERS": "tests/e2e/test_watch.py",
+    "DRAINING": "tests/e2e/test_lifecycle.py",
+    "QUEUE_FULL": "below",
+    "DATABASE_UNAVAILABLE": "tests/concurrency/test_commit_cut.py, tests/unit/test_committer.py",
+    "OUTCOME_UNKNOWN": "tests/concurrency/test_commit_cut.py, tests/unit/test_committer.py",
+    "INTERNAL": "tests/unit/test_committer.py",
+}
+"""Reasons that need more than a request."""
+
+RECORDED = {
+    "ACCOUNT_CLOSED",
+    "ACCOUNT_FROZEN",
+    "AMOUNT_OVERFLOW",
+    "BATCH_ABORTED",
+    "CEILING_EXCEEDED",
+    "CURRENCY_NOT_ALLOWED",
+    "EXPIRE_TIME_PASSED",
+    "INSUFFICIENT_BALANCE",
+    "INVALID_STATUS",
+    "REVERSAL_EXCEEDS_ORIGINAL",
+    "REVISION_MISMATCH",
+    "TRANSACTION_NOT_FOUND",
+}
+"""Refusals of writes with a key that depended on state: the event is the last of the history."""
+
+
+def test_every_reason_is_raised_somewhere() -> None:
+    reasons = {name.removeprefix("ERROR_REASON_") for name in errors_pb2.ErrorReason.DESCRIPTOR.values_by_name} - {
+        "UNSPECIFIED"
+    }
+    assert set(RAISED) | set(ELSEWHERE) == reasons
+    assert set(PROMISES) == reasons
+    assert not set(RAISED) & set(ELSEWHERE)
+
+
+@pytest.mark.parametrize("reason", RAISED)
+async def test_reason(scene: Scene, reason: str) -> None:
+    raise_it, metadata = RAISED[reason]
+    refused = await refusal(raise_it(scene))
+    check(refused, reason)
+    for name, value in metadata.items():
+        assert refused.metadata[name] == value, refused
+    if reason in RECORDED:
+        request = transactions.WatchTransactionsRequest(
+            entity_id=scene.entity, after_sequence=await sequence_of(scene.client, scene.entity) - 1
+        )
+        call = scene.client.transactions.WatchTransactions(request)
+        event = await call.read()
+        call.cancel()
+        assert event.kind == transactions.EVENT_KIND_WRITE_REFUSED
+        assert Refused(event.refusal).reason in (reason, metadata.get("failed_reason"))
+
+
+def check(refused: Refused, reason: str) -> None:
+    """What errors.proto promises of the reason."""
+    assert refused.reason == reason, refused
+    assert refused.code == PROMISES[reason].code
+    assert refused.info is not None
+    assert refused.info.domain == ERROR_DOMAIN
+    assert PROMISES[reason].metadata <= set(refused.metadata), refused
+    assert len(refused.message.split()) >= 3
+
+
+async def test_full_queue(database: str) -> None:
+    """More at once than the queue holds: some are refused, definitely, and can be sent again."""
+    async with serving(database, max_queued_commands=8, max_batch_transactions=8) as service:
+        entity = await new_entity(service.client)
+        await new_account(service.client, entity, "cash", ASSET)
+        await new_account(service.client, entity, "wallet")
+        requests = [transfer(entity, "cash", "wallet", "1.00") for _ in range(200)]
+        send = service.client.transactions.CreateTransaction
+        answers = await asyncio.gather(*(send(request) for request in requests), return_exceptions=True)
+        refused = [answer for answer in answers if isinstance(answer, Refused)]
+        assert refused, "the queue was never full"
+        for each in refused:
+            check(each, "QUEUE_FULL")
+        assert await sequence_of(service.client, entity) == 3 + len(requests) - len(refused)
+        for request, answer in zip(requests, answers, strict=True):
+            again = await send(request)
+            assert again.replayed == (not isinstance(answer, Refused))
