@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from ledger_service.application.ports import Event, ReadStore
 from ledger_service.domain.account import Entity
 from ledger_service.domain.decide import Applied, Outcome, Recorded, Refused
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.money import Currencies, format_minor_units
 from ledger_service.domain.snapshots import account_from, entity_from, refusal_from
 from ledger_service.domain.transaction import EventKind
 
 Answer = Applied | Refused
 
-_AMOUNTS = ("available", "floor", "balance", "ceiling", "remaining", "limit")
+_AMOUNTS = ("available", "floor", "balance", "ceiling", "remaining", "limit", "debits", "credits")
 
 
 class Answers:
@@ -69,7 +69,7 @@ def worded(error: LedgerError, currencies: Currencies, *, replayed: bool = False
     """The error with its amounts as decimals of their currency; of one that is told again it says so."""
     metadata = dict(error.metadata)
     exponent = currencies.get(metadata.get("currency", ""))
-    if exponent is not None and error.reason is not Reason.UNBALANCED_TRANSACTION:
+    if exponent is not None:
         for name in _AMOUNTS:
             if name in metadata:
                 metadata[name] = format_minor_units(int(metadata[name]), exponent)

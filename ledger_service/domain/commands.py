@@ -46,6 +46,14 @@ class CreateTransaction(Write):
     category_id: str | None = None
     metadata: str | None = None
     validate_only: bool = False
+    is_two_account: bool = field(default=False, compare=False)
+    """Written in the two-account form: what errors call the fields."""
+
+    def account_field(self, leg: int) -> str:
+        """What the request calls the account of a leg."""
+        if self.is_two_account:
+            return "debit_account_id" if leg == 0 else "credit_account_id"
+        return f"postings[{leg}].account_id"
 
 
 @dataclass(slots=True, kw_only=True)

@@ -62,6 +62,10 @@ class LedgerError(Exception):
     def __repr__(self) -> str:
         return f"LedgerError({self.reason.value}, {self.message!r}, {self.metadata!r})"
 
+    def at(self, field: str) -> LedgerError:
+        """The same error, told of a field of the request."""
+        return LedgerError(self.reason, f"{field}: {self.message}", {**self.metadata, "field": field})
+
     def with_metadata(self, **more: str) -> LedgerError:
         """The same error with further facts; the present one stays as it is."""
         return LedgerError(self.reason, self.message, {**self.metadata, **more})

@@ -20,6 +20,7 @@ from ledger_service.rpc.batches import Answer, failure_of
 from ledger_service.rpc.calls import as_ledger_error
 from ledger_service.rpc.errors import item_of, status_of
 from ledger_service.rpc.outgoing import Outgoing
+from ledger_service.rpc.registration import well_formed
 from ledger_service.rpc.services import UseCases
 
 _PART = 250
@@ -66,10 +67,12 @@ class Bulk:
             # The committer begins with this part while the next one is read.
             await asyncio.sleep(0)
         response = pb.BatchCreateTransactionsResponse()
+        index = 0
         for part in parts:
             # ... and writes the next one while the answers to this one are made.
             for item in await self._settle(entity, part):
-                self._write_result(response.results.add(), entity, item)
+                self._write_result(response.results.add(), entity, item, f"requests[{index}]")
+                index += 1
         return response
 
     async def _atomic(
@@ -82,8 +85,8 @@ class Bulk:
         if not all(isinstance(answer, Applied) for answer in answers):
             raise failure_of(answers)
         response = pb.BatchCreateTransactionsResponse()
-        for command, answer in zip(commands, answers, strict=True):
-            self._write_result(response.results.add(), entity, _Item(command, answer))
+        for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
+            self._write_result(response.results.add(), entity, _Item(command, answer), f"requests[{index}]")
         return response
 
     def _enqueue_part(
@@ -137,7 +140,7 @@ class Bulk:
         try:
             async for message in requests:
                 try:
-                    waiting: _Waiting = await self._enqueue(principal, message.request)
+                    waiting: _Waiting = await self._enqueue(principal, well_formed(message).request)
                 except Exception as error:  # noqa: BLE001  # told to the caller, and logged
                     # One bad item is told of in its place; the stream goes on.
                     waiting = as_ledger_error(error, "StreamCreateTransactions")
@@ -160,7 +163,7 @@ class Bulk:
             return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting))
         [item] = await self._settle(waiting.entity, waiting.part)
         response = pb.StreamCreateTransactionsResponse(index=index)
-        self._write_result(response, waiting.entity, item)
+        self._write_result(response, waiting.entity, item, "request")
         return response
 
     def _check_size(self, request: pb.BatchCreateTransactionsRequest) -> None:
@@ -191,14 +194,17 @@ class Bulk:
         into: pb.BatchCreateTransactionsResult | pb.StreamCreateTransactionsResponse,
         entity: Entity,
         item: _Item,
+        path: str,
     ) -> None:
         answer = item.answer
         if isinstance(answer, Applied):
             validate_only = item.command is not None and item.command.validate_only
             self.write_created(into.response, entity, answer, validate_only=validate_only)
+        elif isinstance(answer, Refused):
+            into.error.CopyFrom(status_of(item_of(answer.error, path)))
         else:
             assert answer is not None
-            into.error.CopyFrom(status_of(answer.error if isinstance(answer, Refused) else answer))
+            into.error.CopyFrom(status_of(answer))
 
 
 class _Item(NamedTuple):

@@ -22,6 +22,7 @@ from ledger_service.application.authentication import Authenticator
 from ledger_service.application.ports import StorageError
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.rpc.errors import CODES, status_of
+from ledger_service.rpc.registration import well_formed
 
 _log = structlog.get_logger()
 
@@ -51,7 +52,7 @@ def unary(
         code = "OK"
         try:
             principal = await self.authenticator.authenticate(_authorization(context))
-            return await method(self, principal, request)
+            return await method(self, principal, well_formed(request))
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
@@ -77,7 +78,7 @@ def streaming(
         code = "OK"
         try:
             principal = await self.authenticator.authenticate(_authorization(context))
-            async for response in method(self, principal, request):
+            async for response in method(self, principal, well_formed(request)):
                 yield response
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"

@@ -18,8 +18,9 @@ from ledger_service.domain.errors import invalid
 from ledger_service.domain.money import Currencies
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
+# The first and last instant of the calendar stand for infinity in the database's driver: a day off at either end.
+_FIRST_SECOND = -62_135_596_800 + 86_400
+_LAST_SECOND = 253_402_300_799 - 86_400
 _MAX_DEPTH = 32
 
 
@@ -30,7 +31,7 @@ def moment(message: protobuf.Message, field: str, path: str | None = None) -> da
     value: timestamp_pb2.Timestamp = getattr(message, field)
     path = path or field
     if not _FIRST_SECOND <= value.seconds <= _LAST_SECOND:
-        raise invalid(path, "must lie between the years 1 and 9999")
+        raise invalid(path, "must lie between 0001-01-02 and 9999-12-30")
     if not 0 <= value.nanos < 1_000_000_000:
         raise invalid(path, "nanos must be between 0 and 999,999,999")
     if value.nanos % 1000:

@@ -10,17 +10,11 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ledger.v1 import (
-    account_service_pb2,
-    account_service_pb2_grpc,
-    entity_service_pb2,
-    entity_service_pb2_grpc,
-    transaction_service_pb2,
-    transaction_service_pb2_grpc,
-)
+from ledger.v1 import account_service_pb2, entity_service_pb2, transaction_service_pb2
 from ledger_service.application.access import SCOPES
 from ledger_service.rpc.account_service import AccountServicer
 from ledger_service.rpc.entity_service import EntityServicer
+from ledger_service.rpc.registration import register
 from ledger_service.rpc.services import UseCases
 from ledger_service.rpc.transaction_service import TransactionServicer
 
@@ -58,19 +52,14 @@ class Server:
             ),
             maximum_concurrent_rpcs=options.max_concurrent_rpcs,
         )
-        entity_service_pb2_grpc.add_EntityServiceServicer_to_server(EntityServicer(use_cases), self._server)
-        account_service_pb2_grpc.add_AccountServiceServicer_to_server(AccountServicer(use_cases), self._server)
-        transaction_service_pb2_grpc.add_TransactionServiceServicer_to_server(
-            TransactionServicer(use_cases), self._server
-        )
-        services = [
-            module.DESCRIPTOR.services_by_name[name]
-            for module, name in (
-                (entity_service_pb2, "EntityService"),
-                (account_service_pb2, "AccountService"),
-                (transaction_service_pb2, "TransactionService"),
-            )
-        ]
+        servicers = {
+            entity_service_pb2.DESCRIPTOR.services_by_name["EntityService"]: EntityServicer(use_cases),
+            account_service_pb2.DESCRIPTOR.services_by_name["AccountService"]: AccountServicer(use_cases),
+            transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"]: TransactionServicer(use_cases),
+        }
+        for service, servicer in servicers.items():
+            register(self._server, service, servicer)
+        services = list(servicers)
         _check_every_method_has_a_scope(services)
         self._names = ["", *(service.full_name for service in services)]
         self._health = health.aio.HealthServicer()

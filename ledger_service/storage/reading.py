@@ -122,7 +122,7 @@ class ReadStore:
                         record["debits_pending"],
                         record["credits_pending"],
                     ),
-                    record["number"],
+                    0 if subtree else record["number"],
                 )
                 for record in records
                 if record["root"] is not None

@@ -50,7 +50,8 @@ def create_transaction(
 ) -> c.CreateTransaction:
     """Raises LedgerError INVALID_ARGUMENT, UNBALANCED_TRANSACTION, UNKNOWN_CURRENCY, each naming the field."""
     checked_key = key(idempotency_key)
-    if debit_account_id or credit_account_id or amount is not None:
+    is_two_account = bool(debit_account_id or credit_account_id or amount is not None)
+    if is_two_account:
         legs = _two_accounts(currencies, postings, debit_account_id, credit_account_id, amount)
     else:
         legs = _postings(currencies, postings)
@@ -92,6 +93,7 @@ def create_transaction(
         category_id=checked_category,
         metadata=checked_metadata,
         validate_only=validate_only,
+        is_two_account=is_two_account,
     )
 
 

@@ -171,8 +171,8 @@ def _find_account(book: Book, account_id: str) -> Account:
     if account is None:
         raise LedgerError(
             Reason.ACCOUNT_NOT_FOUND,
-            f"account {account_id} does not exist in this entity; create it first",
-            {"account_id": account_id},
+            f"account_id: account {account_id} does not exist in this entity; create it first",
+            {"account_id": account_id, "field": "account_id"},
         )
     return account
 

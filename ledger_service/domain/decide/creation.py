@@ -29,7 +29,7 @@ def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refu
         if account is None or account.state != 1 or account.currencies:
             error = check_account(account, account_id, currency)
             if error is not None:
-                return Refused(error)
+                return Refused(error.at(command.account_field(leg)))
             assert account is not None
         postings.append(Posting(leg, account.account_no, account_id, side, currency, amount))
 

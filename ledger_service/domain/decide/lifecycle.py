@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from ledger_service.domain.account import Side
 from ledger_service.domain.commands import (
     Approval,
     ApproveTransactions,
@@ -17,7 +18,7 @@ from ledger_service.domain.decide.outcome import Applied, Refused
 from ledger_service.domain.decide.postings import Draft, Movement, check_account, check_postings
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.identifiers import is_genuine, parse_transaction_id, transaction_id
-from ledger_service.domain.transaction import BalanceAfter, EntryKind, EventKind, Status, Transaction
+from ledger_service.domain.transaction import BalanceAfter, EntryKind, EventKind, Posting, Status, Transaction
 
 _SERVER = Write(key=None, fingerprint=b"", actor="")
 """Who expires transactions: nobody asked for it."""
@@ -52,17 +53,18 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
     except LedgerError as error:
         return Refused(error)
     description = before.description if command.description is None else command.description or None
+    # What touches a frozen account stays as it is, even if it would be moved away from there.
+    refusal = check_postings(book, before.postings)
+    if refusal is not None:
+        return Refused(refusal)
     if accounts is None:
-        refusal = check_postings(book, before.postings)
-        if refusal is not None:
-            return Refused(refusal)
         return _change(book, command, before, EventKind.TRANSACTION_EDITED, before.status, (), description=description)
     postings = []
     for posting, account_id in zip(before.postings, accounts, strict=True):
         account = book.accounts.get(account_id)
         refusal = check_account(account, account_id, posting.currency)
         if refusal is not None:
-            return Refused(refusal)
+            return Refused(refusal.at(_account_field(command, posting)))
         assert account is not None
         postings.append(posting._replace(account_no=account.account_no, account_id=account_id))
     movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
@@ -125,6 +127,9 @@ def approve(book: Book, command: ApproveTransactions) -> Applied | Refused:
         if isinstance(outcome, Refused):
             book.settle(outer, keep=False)
             error = outcome.error
+            field = error.metadata.get("field")
+            if field is not None:
+                error = invalid(f"approvals[{index}].{field}", error.message.removeprefix(f"{field}: "))
             if len(command.approvals) > 1:
                 error = error.with_metadata(failed_index=str(index))
             return Refused(error)
@@ -135,7 +140,9 @@ def approve(book: Book, command: ApproveTransactions) -> Applied | Refused:
     span = len(command.approvals)
     for index in range(first, first + span):
         book.events[index] = book.events[index]._replace(span=span if index == first else 0)
-    return Applied(book.sequence, tuple(transactions), tuple(balances.values()))
+    # One answer, one point in the history: also the balances that an earlier one of them was the last to touch.
+    last = book.sequence
+    return Applied(last, tuple(transactions), tuple(one._replace(sequence=last) for one in balances.values()))
 
 
 def _approve_one(book: Book, write: Write, approval: Approval) -> Applied | Refused:
@@ -272,6 +279,13 @@ def _new_accounts(transaction: Transaction, command: EditTransaction) -> tuple[s
         field = "debit_account_id" if command.debit_account_id is not None else "credit_account_id"
         raise invalid(field, "is the transaction's other account already; the two must differ")
     return accounts
+
+
+def _account_field(command: EditTransaction, posting: Posting) -> str:
+    """What the request calls the new account of a posting."""
+    if command.accounts is not None:
+        return f"account_ids[{posting.leg}]"
+    return "debit_account_id" if posting.side == Side.DEBIT else "credit_account_id"
 
 
 def _check_open(book: Book, transaction: Transaction, verb: str) -> None:

@@ -125,7 +125,7 @@ def _parts(book: Book, original: Transaction, command: ReverseTransaction) -> di
 def _named_parts(original: Transaction, command: ReverseTransaction) -> dict[int, int]:
     """The parts that the request names, checked against the original's legs."""
     parts: dict[int, int] = {}
-    sums: dict[str, int] = {}
+    sums: dict[str, list[int]] = {}
     for index, part in enumerate(command.parts):
         if part.leg >= len(original.postings):
             raise invalid(f"parts[{index}].posting_index", f"the transaction has {len(original.postings)} postings")
@@ -133,12 +133,13 @@ def _named_parts(original: Transaction, command: ReverseTransaction) -> dict[int
         if part.currency != posting.currency:
             raise invalid(f"parts[{index}].amount.currency", f"posting {part.leg} is in {posting.currency}")
         parts[part.leg] = part.amount
-        sums[posting.currency] = sums.get(posting.currency, 0) + (part.amount if posting.side == 1 else -part.amount)
-    for currency, difference in sums.items():
-        if difference:
+        # The reversal's own side: the original's, exchanged.
+        sums.setdefault(posting.currency, [0, 0])[other_side(posting.side) - 1] += part.amount
+    for currency, (left, right) in sums.items():
+        if left != right:
             raise LedgerError(
                 Reason.UNBALANCED_TRANSACTION,
                 f"parts: debits and credits in {currency} must be equal",
-                {"field": "parts", "currency": currency},
+                {"field": "parts", "currency": currency, "debits": str(left), "credits": str(right)},
             )
     return parts

@@ -47,6 +47,9 @@ WITH RECURSIVE found AS (
         JOIN events t ON t.entity_no = e.entity_no AND t.sequence = e.sequence AND t.revision = 1
         WHERE e.entity_no = $1 AND e.account_no = $7 AND e.currency = f.currency
           AND ($2::int8 IS NULL OR e.number {within} n.number)
+          AND NOT EXISTS (
+              SELECT FROM entries y WHERE y.entity_no = $1 AND y.account_no = $7 AND y.currency = f.currency
+                AND y.number = e.number - 1 AND y.sequence = e.sequence)
           AND {matches}
         ORDER BY e.number {order} LIMIT $3
     ) x

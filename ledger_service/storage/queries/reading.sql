@@ -102,7 +102,7 @@ WITH RECURSIVE present AS (
     WHERE o.entity_no = $1 AND o.expire_time <= m.horizon AND o.transaction_no <= m.sequence
 ), changes AS (
     -- Recorded by then but effective before what was recorded earlier: left out by the bisection.
-    SELECT b.root, b.currency,
+    SELECT b.root, b.currency, e.number,
            CASE WHEN e.side = 1 AND e.kind IN (1, 4) THEN a.amount ELSE 0 END AS dp,
            CASE WHEN e.side = 2 AND e.kind IN (1, 4) THEN a.amount ELSE 0 END AS cp,
            CASE WHEN e.side = 1 THEN CASE e.kind WHEN 1 THEN 0 WHEN 2 THEN a.amount ELSE -a.amount END ELSE 0 END AS dq,
@@ -114,7 +114,7 @@ WITH RECURSIVE present AS (
     CROSS JOIN LATERAL (SELECT COALESCE(e.wide[1], e.amount) AS amount) a
     UNION ALL
     -- Over by then, but not yet tidied up.
-    SELECT p.root, p.currency, 0, 0,
+    SELECT p.root, p.currency, 0, 0, 0,
            CASE e.side WHEN 1 THEN -COALESCE(e.wide[1], e.amount) ELSE 0 END,
            CASE e.side WHEN 2 THEN -COALESCE(e.wide[1], e.amount) ELSE 0 END
     FROM ended d CROSS JOIN moment m
@@ -136,7 +136,7 @@ SELECT t.root, t.currency, m.sequence, m.last, m.horizon,
 FROM (
     SELECT root, currency, number, dp, cp, dq, cq FROM based
     UNION ALL
-    SELECT root, currency, 0, dp, cp, dq, cq FROM changes
+    SELECT root, currency, number, dp, cp, dq, cq FROM changes
 ) t RIGHT JOIN moment m ON true
 GROUP BY t.root, t.currency, m.sequence, m.last, m.horizon
 ORDER BY t.root, t.currency
@@ -230,16 +230,16 @@ SELECT * FROM events WHERE entity_no = $1 AND sequence = ANY ($2::int8[])
 -- name: balances_after
 -- $1 entity number, $2 first and $3 last sequences of writes. For each write, of each account and currency that
 -- it touched the newest entry, in the order of first mention.
-SELECT t.place, t.account_no, a.account_id, a.normal_side, t.currency, e.number, e.sequence,
+SELECT t.place, t.account_no, a.account_id, a.normal_side, t.currency, e.number, t.last AS sequence,
        e.debits_posted, e.credits_posted, e.debits_pending, e.credits_pending, e.latest_effective, e.wide
 FROM (
-    SELECT w.place, x.account_no, x.currency, max(x.number) AS number,
+    SELECT w.place, w.last, x.account_no, x.currency, max(x.number) AS number,
            min(ARRAY[x.sequence, CASE x.kind WHEN 3 THEN 0 ELSE 1 END, x.leg]) AS first
     FROM unnest($2::int8[], $3::int8[]) WITH ORDINALITY AS w (first, last, place)
     CROSS JOIN LATERAL (
         SELECT y.* FROM entries y WHERE y.entity_no = $1 AND y.sequence BETWEEN w.first AND w.last OFFSET 0
     ) x
-    GROUP BY w.place, x.account_no, x.currency
+    GROUP BY w.place, w.last, x.account_no, x.currency
 ) t
 CROSS JOIN LATERAL (
     SELECT y.* FROM entries y WHERE y.entity_no = $1 AND y.account_no = t.account_no AND y.currency = t.currency
