@@ -130,9 +130,7 @@ def approve(book: Book, command: ApproveTransactions) -> Applied | Refused:
             field = error.metadata.get("field")
             if field is not None:
                 error = invalid(f"approvals[{index}].{field}", error.message.removeprefix(f"{field}: "))
-            if len(command.approvals) > 1:
-                error = error.with_metadata(failed_index=str(index))
-            return Refused(error)
+            return Refused(error.with_metadata(failed_index=str(index)))
         transactions += outcome.transactions
         for balance in outcome.balances:
             balances[balance.account_no, balance.currency] = balance
