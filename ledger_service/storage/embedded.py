@@ -222,7 +222,8 @@ class EmbeddedPostgres:
     async def _start(self, progress: Progress) -> None:
         user = choose_user(self._cluster)
         # Found out once, before gRPC serves in this process: trying them forks (see RunAs.command).
-        binaries = self._binaries = self._binaries or await asyncio.to_thread(binaries_for, user)
+        binaries = self._binaries or await asyncio.to_thread(binaries_for, user)
+        self._binaries = binaries
         if not self._cluster.exists():
             progress("Creating the database (first start only)")
             await asyncio.to_thread(self._initialise, binaries, user)
