@@ -222,8 +222,9 @@ class EmbeddedPostgres:
     async def _start(self, progress: Progress) -> None:
         user = choose_user(self._cluster)
         # Found out once, before gRPC serves in this process: trying them forks (see RunAs.command).
-        binaries = self._binaries or await asyncio.to_thread(binaries_for, user)
-        self._binaries = binaries
+        if self._binaries is None:
+            self._binaries = await asyncio.to_thread(binaries_for, user)
+        binaries = self._binaries
         if not self._cluster.exists():
             progress("Creating the database (first start only)")
             await asyncio.to_thread(self._initialise, binaries, user)
@@ -338,12 +339,7 @@ class EmbeddedPostgres:
         while loop.time() < deadline:
             try:
                 connection = await asyncpg.connect(self._dsn(SUPERUSER), timeout=5)
-            except (
-                OSError,
-                TimeoutError,
-                asyncpg.CannotConnectNowError,
-                asyncpg.ConnectionDoesNotExistError,
-            ):
+            except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
                 if postmaster.is_alive():
                     if loop.time() > slow:
                         progress("PostgreSQL is still recovering from a crash, nothing is lost")
