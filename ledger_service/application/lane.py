@@ -51,7 +51,8 @@ class Lane:
             try:
                 await self._write(batch)
             except BaseException:
-                self._give_up(batch, self._internal("lane_failed"))
+                if batch:
+                    self._give_up(batch, self._internal("lane_failed"))
                 raise
             finally:
                 for entity_no in self._held:

@@ -197,6 +197,8 @@ async def _check_roles(connection: Any) -> None:
             f"user {user} may not act as {WRITER_ROLE} and {READER_ROLE}: "
             f"run GRANT {WRITER_ROLE}, {READER_ROLE} TO {user}, or 'ledger-service migrate' if they do not exist"
         )
+    if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'ledger')"):
+        raise UnsafeServerError("the database has no ledger yet: run 'ledger-service migrate'")
 
 
 async def _connect_unprepared(dsn: str) -> asyncpg.Connection[Any]:

@@ -83,17 +83,23 @@ LIVES = {
         (rf"{_TRANSACTION}event {CLEARED} has its postings at {OPENING}, expected {EDITED}$",),
     ),
     "expired early": Corruption(
-        f"""UPDATE events SET expire_time = 'infinity'
+        without_checks(
+            "events",
+            f"""UPDATE events SET expire_time = 'infinity'
             WHERE entity_no = 2 AND sequence IN ({HELD_EXPIRED}, {EXPIRED})""",
+        ),
         (rf"event {EXPIRED} of kind 6 was recorded at \S+, its deadline is",),
     ),
     "made after its deadline": Corruption(
-        on_event("expire_time = '2026-01-01'", OPEN_CLEARED),
+        without_checks("events", on_event("expire_time = '2026-01-01'", OPEN_CLEARED)),
         (rf"event {OPEN_CLEARED} of kind 1 was recorded at \S+, its deadline is 2026-01-01",),
     ),
     "voided after its deadline": Corruption(
-        f"""UPDATE events SET expire_time = '2026-01-01'
+        without_checks(
+            "events",
+            f"""UPDATE events SET expire_time = '2026-01-01'
             WHERE entity_no = 2 AND sequence IN ({HELD_VOIDED}, {VOIDED})""",
+        ),
         (rf"event {VOIDED} of kind 5 was recorded at \S+, its deadline is 2026-01-01",),
     ),
     "released too little": Corruption(

@@ -161,7 +161,7 @@ EVENTS = {
         (rf"event {CLOSING} was recorded at \S+, its commit {CLOSING} to {CLOSING} at",),
     ),
     "recorded beyond the calendar": Corruption(
-        on_event("recorded_time = 'infinity'", CLOSING),
+        without_checks("events", on_event("recorded_time = 'infinity'", CLOSING)),
         (rf"event {CLOSING} was recorded at \d+ µs after 2000",),
     ),
     "created twice": Corruption(on_event("kind = 11", CLOSING), (rf"event {CLOSING} creates the entity once more",)),
@@ -171,7 +171,10 @@ EVENTS = {
         (rf"event {REFILLED} was written after the entity was archived", r"entity acme, revision 1, state 1"),
     ),
     "refusal that is a transaction": Corruption(
-        on_event(f"transaction_no = {OPENING}, revision = 1, status = 3, postings_at = {OPENING}", REFUSED),
+        without_checks(
+            "events",
+            on_event(f"transaction_no = {OPENING}, revision = 1, status = 3, postings_at = {OPENING}", REFUSED),
+        ),
         (rf"event {REFUSED} of kind 8 names a transaction or has entries",),
     ),
     "detail": Corruption(
