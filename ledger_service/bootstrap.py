@@ -147,7 +147,6 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
         reads=Reads(reads, directory, PageTokens(await reads.secret("page_token_key")), currencies),
         watching=watching,
-        committer=committer,
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),
     )

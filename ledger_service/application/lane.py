@@ -18,7 +18,7 @@ from ledger_service.application.ports import (
 )
 from ledger_service.application.queue import Batch
 from ledger_service.domain.decide import Outcome, Refused, decide
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError, Reason, internal
 
 if TYPE_CHECKING:
     from ledger_service.application.committer import Committer
@@ -269,11 +269,7 @@ class Lane:
         """A fault of ours: logged with a number that the callers are told, its details kept from them."""
         incident = self._committer.chance.randbytes(6).hex()
         _log.error(event, lane=self._number, incident=incident, **facts)
-        return LedgerError(
-            Reason.INTERNAL,
-            f"a fault of the server; tell its operators the number {incident}, and send the same request again",
-            {"incident": incident},
-        )
+        return internal(incident)
 
     async def _rest(self) -> None:
         """Pause before the next try, longer each time, never in step with another process."""

@@ -71,6 +71,15 @@ class LedgerError(Exception):
         return LedgerError(self.reason, self.message, {**self.metadata, **more})
 
 
+def internal(incident: str) -> LedgerError:
+    """A fault of the service: the caller learns a number to look for in its log, and nothing else."""
+    return LedgerError(
+        Reason.INTERNAL,
+        f"a fault of the server; tell its operators the number {incident}, and send the same request again",
+        {"incident": incident},
+    )
+
+
 def invalid(field: str, message: str, reason: Reason = Reason.INVALID_ARGUMENT, **metadata: str) -> LedgerError:
     """A malformed field: `field` is its path in the request, such as `postings[1].amount.currency`."""
     return LedgerError(reason, f"{field}: {message}", {"field": field, **metadata})

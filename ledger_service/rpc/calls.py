@@ -20,7 +20,7 @@ from ledger_service import telemetry
 from ledger_service.application.access import Principal
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.ports import StorageError
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError, Reason, internal
 from ledger_service.rpc.errors import CODES, status_of
 from ledger_service.rpc.registration import well_formed
 
@@ -101,11 +101,7 @@ def as_ledger_error(error: Exception, method: str) -> LedgerError:
         return LedgerError(Reason.DATABASE_UNAVAILABLE, "the database does not answer; send the request again")
     incident = secrets.token_hex(6)
     _log.error("call_failed", method=method, incident=incident, exc_info=error)
-    return LedgerError(
-        Reason.INTERNAL,
-        f"a fault of the server; tell its operators the number {incident}, and send the same request again",
-        {"incident": incident},
-    )
+    return internal(incident)
 
 
 async def _abort(context: _Context, error: LedgerError) -> NoReturn:

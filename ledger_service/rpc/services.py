@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.application.authentication import Authenticator
-from ledger_service.application.committer import Committer
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -29,6 +28,5 @@ class UseCases:
     writes: Writes
     reads: Reads
     watching: Watching
-    committer: Committer
     currencies: Currencies
     limits: Limits
