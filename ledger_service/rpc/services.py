@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger_service.application.authentication import Authenticator
+from ledger_service.application.admission import Admission
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -24,7 +24,7 @@ class Limits:
 class UseCases:
     """What the adapters call."""
 
-    authenticator: Authenticator
+    admission: Admission
     writes: Writes
     reads: Reads
     watching: Watching

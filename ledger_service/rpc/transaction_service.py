@@ -24,7 +24,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     """See protos/ledger/v1/transaction_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
         self._watching = use_cases.watching
@@ -125,6 +125,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     async def ApproveTransactions(
         self, principal: Principal, request: pb.ApproveTransactionsRequest
     ) -> pb.ApproveTransactionsResponse:
+        self.admission.charge(principal, len(request.approvals))
         command = transactions.approve_transactions(
             self._currencies,
             principal.name,
