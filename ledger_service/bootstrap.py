@@ -26,6 +26,7 @@ from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -33,7 +34,6 @@ from ledger_service.config import ConfigError, Settings
 from ledger_service.domain.money import Currencies
 from ledger_service.remote.jwks import JwksFile, JwksUrl
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
-from ledger_service.rpc.services import Limits, UseCases
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
