@@ -23,12 +23,12 @@ from ledger_service.application.expiry import Expiry
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
 from ledger_service.config import Settings
 from ledger_service.domain.money import Currencies
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
-from ledger_service.rpc.services import Limits, UseCases
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore

@@ -47,6 +47,10 @@ class Unavailable(StorageError):
     """No connection, or it broke before COMMIT was sent; nothing was written."""
 
 
+class TooBroad(StorageError):
+    """A query could not be answered within its time limit."""
+
+
 class CommitUnknown(StorageError):
     """The connection broke after COMMIT was sent: it may have been carried out."""
 
@@ -183,6 +187,50 @@ class TransactionFilter:
     effective_from: datetime | None
     effective_before: datetime | None
     ascending: bool
+    by_effective_time: bool = False
+    """By effective time; else by creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPlace:
+    """Where a transaction stands in a list: after it the list goes on."""
+
+    transaction_no: int
+    effective_time: datetime | None = None
+    """In lists by effective time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilter:
+    """What to search for; None: any. Amounts are minor units by currency, least and most."""
+
+    words: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    phrases: tuple[str, ...]
+    effective_from: datetime | None
+    effective_before: datetime | None
+    statuses: tuple[int, ...]
+    amounts: Mapping[str, tuple[int | None, int | None]] | None
+
+
+class DealtAmount(NamedTuple):
+    """What was dealt with a counterparty in a currency, in minor units, less what was reversed."""
+
+    currency: str
+    transactions: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class CounterpartyRecord:
+    """With whom the entity deals; `key` is the same for all spellings of the name."""
+
+    key: str
+    name: str
+    transactions: int
+    first_seen: datetime
+    last_seen: datetime
+    amounts: tuple[DealtAmount, ...]
 
 
 class BalanceRow(NamedTuple):

@@ -5,19 +5,19 @@ from __future__ import annotations
 from ledger.v1 import account_service_pb2 as pb
 from ledger.v1 import account_service_pb2_grpc
 from ledger_service.application.access import Principal
+from ledger_service.application.batches import failure_of
+from ledger_service.application.failures import item_of
 from ledger_service.application.intake import chart, fields
 from ledger_service.application.reads import AccountBalances
+from ledger_service.application.use_cases import UseCases
 from ledger_service.domain import commands as c
 from ledger_service.domain.account import Account, AccountState
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.rpc import incoming
-from ledger_service.rpc.batches import failure_of
 from ledger_service.rpc.calls import unary
-from ledger_service.rpc.errors import item_of
 from ledger_service.rpc.outgoing import Outgoing
-from ledger_service.rpc.services import UseCases
 
 MAX_ACCOUNTS = 1000
 

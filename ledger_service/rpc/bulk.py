@@ -8,23 +8,18 @@ from typing import Any, NamedTuple
 
 from ledger.v1 import transaction_service_pb2 as pb
 from ledger_service.application.access import Principal
-from ledger_service.application.committer import outcomes_of
+from ledger_service.application.batches import Item, Part, each_on_its_own, enqueue_one, failure_of, settle
+from ledger_service.application.failures import as_ledger_error, item_of
 from ledger_service.application.intake import fields
-from ledger_service.application.queue import Submission
+from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.rpc import incoming
-from ledger_service.rpc.batches import Answer, failure_of
-from ledger_service.rpc.calls import as_ledger_error
-from ledger_service.rpc.errors import item_of, status_of
+from ledger_service.rpc.errors import status_of
 from ledger_service.rpc.outgoing import Outgoing
 from ledger_service.rpc.registration import well_formed
-from ledger_service.rpc.services import UseCases
-
-_PART = 250
-"""Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
 
 
 class Bulk:
@@ -61,18 +56,15 @@ class Bulk:
         self._check_size(request)
         if request.atomic:
             return await self._atomic(principal, entity, request)
-        parts = []
-        for start in range(0, len(request.requests), _PART):
-            parts.append(self._enqueue_part(principal, entity, request, start))
-            # The committer begins with this part while the next one is read.
-            await asyncio.sleep(0)
         response = pb.BatchCreateTransactionsResponse()
+
+        def command_at(index: int) -> CreateTransaction:
+            return self._command(principal, entity_id, request.requests[index], f"requests[{index}]")
+
         index = 0
-        for part in parts:
-            # ... and writes the next one while the answers to this one are made.
-            for item in await self._settle(entity, part):
-                self._write_result(response.results.add(), entity, item, f"requests[{index}]")
-                index += 1
+        async for item in each_on_its_own(self._writes, entity, len(request.requests), command_at):
+            self._write_result(response.results.add(), entity, item, f"requests[{index}]")
+            index += 1
         return response
 
     async def _atomic(
@@ -86,37 +78,8 @@ class Bulk:
             raise failure_of(answers)
         response = pb.BatchCreateTransactionsResponse()
         for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
-            self._write_result(response.results.add(), entity, _Item(command, answer), f"requests[{index}]")
+            self._write_result(response.results.add(), entity, Item(command, answer), f"requests[{index}]")
         return response
-
-    def _enqueue_part(
-        self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest, start: int
-    ) -> _Part:
-        """Queue some of a batch's items; those that are malformed have their answer already."""
-        items: list[_Item] = []
-        for index, message in enumerate(request.requests[start : start + _PART], start):
-            try:
-                items.append(_Item(self._command(principal, request.entity_id, message, f"requests[{index}]"), None))
-            except LedgerError as error:
-                items.append(_Item(None, error))
-        commands = [item.command for item in items if item.command is not None]
-        try:
-            return _Part(items, self._writes.enqueue(entity, commands) if commands else None)
-        except LedgerError as error:
-            return _Part([_Item(item.command, item.answer or error) for item in items], None)
-
-    async def _settle(self, entity: Entity, part: _Part) -> list[_Item]:
-        """The items with their answers."""
-        if part.submission is None:
-            return part.items
-        answers: list[Answer]
-        try:
-            answers = list(await self._writes.complete(entity, await outcomes_of(part.submission)))
-        except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
-            error = as_ledger_error(failure, "BatchCreateTransactions")
-            answers = [error] * len(part.submission.unit.commands)
-        found = iter(answers)
-        return [item if item.command is None else _Item(item.command, next(found)) for item in part.items]
 
     async def stream(
         self, principal: Principal, requests: AsyncIterator[pb.StreamCreateTransactionsRequest]
@@ -156,12 +119,12 @@ class Bulk:
             raise item_of(error, "request") from error
         self._writes.check_direct_posting(principal, command)
         entity = await self._writes.entity_for(principal, "StreamCreateTransactions", entity_id)
-        return _Sent(entity, _Part([_Item(command, None)], self._writes.enqueue(entity, [command])))
+        return _Sent(entity, enqueue_one(self._writes, entity, command))
 
     async def _answer(self, index: int, waiting: _Waiting) -> pb.StreamCreateTransactionsResponse:
         if isinstance(waiting, LedgerError):
             return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting))
-        [item] = await self._settle(waiting.entity, waiting.part)
+        [item] = await settle(self._writes, waiting.entity, waiting.part)
         response = pb.StreamCreateTransactionsResponse(index=index)
         self._write_result(response, waiting.entity, item, "request")
         return response
@@ -193,7 +156,7 @@ class Bulk:
         self,
         into: pb.BatchCreateTransactionsResult | pb.StreamCreateTransactionsResponse,
         entity: Entity,
-        item: _Item,
+        item: Item,
         path: str,
     ) -> None:
         answer = item.answer
@@ -207,25 +170,11 @@ class Bulk:
             into.error.CopyFrom(status_of(answer))
 
 
-class _Item(NamedTuple):
-    """One request of many: its command unless it was malformed, its answer as soon as there is one."""
-
-    command: CreateTransaction | None
-    answer: Answer | None
-
-
-class _Part(NamedTuple):
-    """Items that were queued together; `submission` None: all have their answers."""
-
-    items: list[_Item]
-    submission: Submission | None
-
-
 class _Sent(NamedTuple):
     """An item of a stream that was queued."""
 
     entity: Entity
-    part: _Part
+    part: Part
 
 
 _Waiting = _Sent | LedgerError

@@ -7,24 +7,20 @@ A decorator on the servicers' methods and not an interceptor: each interceptor o
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
-import structlog
 
 from ledger_service import telemetry
 from ledger_service.application.access import Principal
 from ledger_service.application.authentication import Authenticator
-from ledger_service.application.ports import StorageError
-from ledger_service.domain.errors import LedgerError, Reason, internal
+from ledger_service.application.failures import as_ledger_error
+from ledger_service.domain.errors import LedgerError
 from ledger_service.rpc.errors import CODES, status_of
 from ledger_service.rpc.registration import well_formed
-
-_log = structlog.get_logger()
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -91,17 +87,6 @@ def streaming(
             count.handled(began, code)
 
     return handle
-
-
-def as_ledger_error(error: Exception, method: str) -> LedgerError:
-    """Any failure as one of ours; what nobody expected is logged with a number that the caller is told."""
-    if isinstance(error, LedgerError):
-        return error
-    if isinstance(error, StorageError):
-        return LedgerError(Reason.DATABASE_UNAVAILABLE, "the database does not answer; send the request again")
-    incident = secrets.token_hex(6)
-    _log.error("call_failed", method=method, incident=incident, exc_info=error)
-    return internal(incident)
 
 
 async def _abort(context: _Context, error: LedgerError) -> NoReturn:

@@ -6,9 +6,9 @@ from ledger.v1 import entity_service_pb2 as pb
 from ledger.v1 import entity_service_pb2_grpc
 from ledger_service.application.access import Principal
 from ledger_service.application.intake import chart, fields
+from ledger_service.application.use_cases import UseCases
 from ledger_service.rpc import incoming, outgoing
 from ledger_service.rpc.calls import unary
-from ledger_service.rpc.services import UseCases
 
 
 class EntityServicer(entity_service_pb2_grpc.EntityServiceServicer):

@@ -56,14 +56,3 @@ def status_of(error: LedgerError) -> status_pb2.Status:
     packed = any_pb2.Any()
     packed.Pack(info)
     return status_pb2.Status(code=CODES[error.reason].value[0], message=error.message, details=[packed])
-
-
-def item_of(error: LedgerError, path: str) -> LedgerError:
-    """The error of one item, its field named from the top of the request: `requests[3].amount`."""
-    metadata = dict(error.metadata)
-    field = metadata.get("field")
-    message = error.message
-    if field is not None:
-        metadata["field"] = f"{path}.{field}"
-        message = f"{path}.{message}" if message.startswith(field) else message
-    return LedgerError(error.reason, message, metadata)

@@ -12,10 +12,10 @@ from grpc_reflection.v1alpha import reflection
 
 from ledger.v1 import account_service_pb2, entity_service_pb2, transaction_service_pb2
 from ledger_service.application.access import SCOPES
+from ledger_service.application.use_cases import UseCases
 from ledger_service.rpc.account_service import AccountServicer
 from ledger_service.rpc.entity_service import EntityServicer
 from ledger_service.rpc.registration import register
-from ledger_service.rpc.services import UseCases
 from ledger_service.rpc.transaction_service import TransactionServicer
 
 _MAX_METADATA_BYTES = 16 * 1024

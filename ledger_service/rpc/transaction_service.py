@@ -8,6 +8,7 @@ from ledger.v1 import transaction_service_pb2 as pb
 from ledger.v1 import transaction_service_pb2_grpc
 from ledger_service.application.access import Principal
 from ledger_service.application.intake import fields, transactions
+from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
@@ -17,7 +18,6 @@ from ledger_service.rpc.calls import streaming, unary
 from ledger_service.rpc.errors import status_of
 from ledger_service.rpc.events import event_message
 from ledger_service.rpc.outgoing import Outgoing
-from ledger_service.rpc.services import UseCases
 
 
 class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceServicer):

@@ -1,4 +1,4 @@
-"""What the servicers share."""
+"""What the adapters, gRPC and REST, call: the same use cases with the same limits."""
 
 from __future__ import annotations
 

@@ -1,0 +1,97 @@
+"""Many writes in one call: each item on its own, or all or none."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import NamedTuple
+
+from ledger_service.application.committer import outcomes_of
+from ledger_service.application.failures import as_ledger_error, item_of
+from ledger_service.application.queue import Submission
+from ledger_service.application.writes import Writes
+from ledger_service.domain.account import Entity
+from ledger_service.domain.commands import CreateTransaction
+from ledger_service.domain.decide import Applied, Refused
+from ledger_service.domain.errors import LedgerError
+
+_PART = 250
+"""Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
+
+Answer = Applied | Refused | LedgerError
+
+
+class Item(NamedTuple):
+    """One request of many: its command unless it was malformed, its answer as soon as there is one."""
+
+    command: CreateTransaction | None
+    answer: Answer | None
+
+
+class Part(NamedTuple):
+    """Items that were queued together; `submission` None: all have their answers."""
+
+    items: list[Item]
+    submission: Submission | None
+
+
+async def each_on_its_own(
+    writes: Writes, entity: Entity, size: int, command_at: Callable[[int], CreateTransaction]
+) -> AsyncIterator[Item]:
+    """Write what `command_at` makes of each place, and give the items with their answers, in order.
+
+    An item for which it raises LedgerError fails alone; the others are written.
+    """
+    parts = []
+    for start in range(0, size, _PART):
+        parts.append(_enqueue(writes, entity, range(start, min(start + _PART, size)), command_at))
+        # The committer begins with this part while the next one is read.
+        await asyncio.sleep(0)
+    for part in parts:
+        # ... and writes the next one while the answers to this one are made.
+        for item in await settle(writes, entity, part):
+            yield item
+
+
+def enqueue_one(writes: Writes, entity: Entity, command: CreateTransaction) -> Part:
+    """Queue a single item. Raises LedgerError QUEUE_FULL, DRAINING."""
+    return Part([Item(command, None)], writes.enqueue(entity, [command]))
+
+
+async def settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
+    """The items of a part with their answers."""
+    if part.submission is None:
+        return part.items
+    answers: list[Answer]
+    try:
+        answers = list(await writes.complete(entity, await outcomes_of(part.submission)))
+    except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
+        error = as_ledger_error(failure, "BatchCreateTransactions")
+        answers = [error] * len(part.submission.unit.commands)
+    found = iter(answers)
+    return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
+
+
+def failure_of(answers: Sequence[Answer], path: str = "requests") -> LedgerError:
+    """The error that an atomic call failed with: the one that names itself as the failed item."""
+    for index, answer in enumerate(answers):
+        if isinstance(answer, Refused) and answer.error.metadata.get("failed_index") == str(index):
+            return item_of(answer.error, f"{path}[{index}]")
+    return next(
+        answer.error if isinstance(answer, Refused) else answer for answer in answers if not isinstance(answer, Applied)
+    )
+
+
+def _enqueue(writes: Writes, entity: Entity, places: range, command_at: Callable[[int], CreateTransaction]) -> Part:
+    """Queue some of a batch's items; those that are malformed have their answer already."""
+    items: list[Item] = []
+    for place in places:
+        try:
+            items.append(Item(command_at(place), None))
+        except LedgerError as error:
+            items.append(Item(None, error))
+    commands = [item.command for item in items if item.command is not None]
+    try:
+        return Part(items, writes.enqueue(entity, commands) if commands else None)
+    except LedgerError as error:
+        return Part([Item(item.command, item.answer or error) for item in items], None)
