@@ -20,6 +20,7 @@ from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
+from ledger_service.application.finding import Finding
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
@@ -141,11 +142,13 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         random.SystemRandom(),
     )
     expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
+    tokens = PageTokens(await reads.secret("page_token_key"))
     pepper = settings.key_pepper.get_secret_value()
     use_cases = UseCases(
         authenticator=Authenticator(reads, pepper, config.bootstrap_token, time.monotonic),
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
-        reads=Reads(reads, directory, PageTokens(await reads.secret("page_token_key")), currencies),
+        reads=Reads(reads, directory, tokens, currencies),
+        finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
         watching=watching,
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
 from ledger_service.domain.account import Account, Entity, EntityState
+from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide import Book
 from ledger_service.domain.snapshots import entity_snapshot
@@ -220,6 +222,11 @@ class DealtAmount(NamedTuple):
     transactions: int
     total: int
 
+    @property
+    def average(self) -> int:
+        """The total by the count, rounded half to even."""
+        return round(Fraction(self.total, self.transactions))
+
 
 @dataclass(frozen=True, slots=True)
 class CounterpartyRecord:
@@ -313,8 +320,24 @@ class ReadStore(Protocol):
     ) -> list[Transaction]: ...
 
     async def list_transactions(
-        self, entity_no: int, wanted: TransactionFilter, after: int | None, limit: int
+        self, entity_no: int, wanted: TransactionFilter, after: TransactionPlace | None, limit: int
     ) -> list[Transaction]: ...
+
+    async def search(
+        self, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int, seconds: float
+    ) -> tuple[int, list[Transaction]]:
+        """How many there are, counted up to one more than `most`, and a page of them. Raises TooBroad."""
+        ...
+
+    async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
+        """By key. Raises TooBroad."""
+        ...
+
+    async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]: ...
+
+    async def list_categories(
+        self, entity_no: int, include_archived: bool, after: tuple[str, str] | None, limit: int
+    ) -> list[Category]: ...
 
     async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]: ...
 

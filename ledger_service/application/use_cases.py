@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.application.authentication import Authenticator
+from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -27,6 +28,7 @@ class UseCases:
     authenticator: Authenticator
     writes: Writes
     reads: Reads
+    finding: Finding
     watching: Watching
     currencies: Currencies
     limits: Limits

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from ledger_service.domain.account import Account, Entity, Limit
-from ledger_service.domain.category import Category
+from ledger_service.domain.category import Category, CategoryState
 from ledger_service.domain.commands import Write
 from ledger_service.domain.decide.outcome import Outcome
 from ledger_service.domain.transaction import EventKind, Transaction
@@ -231,11 +231,22 @@ class Book:
             self._undo.append(lambda: self._restore_entity(*before))
         self.entity = self.changed_entity = entity
 
-    def put_category(self, category: Category) -> None:
-        """A new category, or the next revision of one."""
+    def put_category(self, category: Category, fingerprint: bytes) -> None:
+        """A new category, or the next revision of one; the digest of the request counts for new ones."""
+        before = self.categories.get(category.category_id)
         if self._undo is not None:
             self._remember(self.categories, category.category_id)
             self._remember(self.changed_categories, category.category_no)
+            self._remember(self.category_names, category.name)
+            self._remember(self.creations, category.category_no)
+            if before is not None:
+                self._remember(self.category_names, before.name)
+        if before is None:
+            self.creations[category.category_no] = fingerprint
+        else:
+            self.category_names.pop(before.name, None)
+        if category.state is CategoryState.ACTIVE:
+            self.category_names[category.name] = category.category_id
         self.categories[category.category_id] = category
         self.changed_categories[category.category_no] = category
 

@@ -24,24 +24,12 @@ def categorize(book: Book, command: CategorizeTransaction) -> Applied | Refused:
         before = find_transaction(book, command.transaction_id, command.expected_revision)
     except LedgerError as error:
         return Refused(error)
-    category = None
     if command.category_id is not None:
-        error = check_category(book, command.category_id)
-        if error is not None:
-            return Refused(error.at("category_id"))
-        category = book.categories[command.category_id]
-    applied = record_revision(
-        book,
-        command,
-        before,
-        EventKind.TRANSACTION_CATEGORIZED,
-        before.status,
-        (),
-        category_id=command.category_id,
-    )
-    if isinstance(applied, Applied):
-        applied.category = category
-    return applied
+        refusal = check_category(book, command.category_id)
+        if refusal is not None:
+            return Refused(refusal.at("category_id"))
+    kind = EventKind.TRANSACTION_CATEGORIZED
+    return record_revision(book, command, before, kind, before.status, (), category_id=command.category_id)
 
 
 def check_category(book: Book, category_id: str) -> LedgerError | None:
@@ -108,9 +96,7 @@ def update_category(book: Book, command: UpdateCategory) -> Applied | Refused:
             changes["metadata"] = command.metadata
     except LedgerError as error:
         return Refused(error)
-    return _record(
-        book, command, EventKind.CATEGORY_CHANGED, category.changed(book.sequence + 1, book.now, **changes)
-    )
+    return _record(book, command, EventKind.CATEGORY_CHANGED, category.changed(book.sequence + 1, book.now, **changes))
 
 
 def archive_category(book: Book, command: ArchiveCategory) -> Applied | Refused:
@@ -120,9 +106,7 @@ def archive_category(book: Book, command: ArchiveCategory) -> Applied | Refused:
     except LedgerError as error:
         return Refused(error)
     if category.state is CategoryState.ARCHIVED:
-        if command.key is None:
-            return Applied(category.sequence, category=category, replayed=True)
-        return Refused(_archived(command.category_id))
+        return Applied(category.sequence, category=category, replayed=True)
     archived = category.changed(book.sequence + 1, book.now, state=CategoryState.ARCHIVED)
     return _record(book, command, EventKind.CATEGORY_CHANGED, archived)
 
@@ -130,9 +114,7 @@ def archive_category(book: Book, command: ArchiveCategory) -> Applied | Refused:
 def _record(book: Book, write: Write, kind: EventKind, category: Category) -> Applied:
     row = book.event_row(kind, write, category_id=category.category_id, detail=category_snapshot(category))
     book.add_event(row, [])
-    book.put_category(category)
-    if kind is EventKind.CATEGORY_CREATED:
-        book.creations[category.category_no] = write.fingerprint
+    book.put_category(category, write.fingerprint)
     return Applied(category.sequence, category=category)
 
 

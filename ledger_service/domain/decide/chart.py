@@ -19,7 +19,6 @@ from ledger_service.domain.snapshots import account_snapshot, entity_snapshot
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import EventKind
 
-
 _FREE = frozenset({"name", "metadata", "financial_type", "sub_type_code", "is_category", "bank_account"})
 """What may be changed to anything: no rule depends on it."""
 

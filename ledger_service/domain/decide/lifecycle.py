@@ -58,7 +58,9 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
     if refusal is not None:
         return Refused(refusal)
     if accounts is None:
-        return record_revision(book, command, before, EventKind.TRANSACTION_EDITED, before.status, (), description=description)
+        return record_revision(
+            book, command, before, EventKind.TRANSACTION_EDITED, before.status, (), description=description
+        )
     postings = []
     for posting, account_id in zip(before.postings, accounts, strict=True):
         account = book.accounts.get(account_id)

@@ -102,11 +102,9 @@ def _categorize(needs: Needs, entity_no: int, command: c.CategorizeTransaction) 
         needs.category_ids.add(command.category_id)
 
 
-def _category(
-    needs: Needs, _entity_no: int, command: c.CreateCategory | c.UpdateCategory | c.ArchiveCategory
-) -> None:
+def _category(needs: Needs, _entity_no: int, command: c.CreateCategory | c.UpdateCategory | c.ArchiveCategory) -> None:
     needs.category_ids.add(command.category_id)
-    if not isinstance(command, c.ArchiveCategory):
+    if not isinstance(command, c.ArchiveCategory) and command.name:
         needs.category_names.add(command.name)
 
 

@@ -77,8 +77,10 @@ GRANTS = {
             "INSERT ON credentials",
             "INSERT ON categories",
             "UPDATE (name, state, metadata, updated_time, sequence, revision) ON categories",
-            "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision, "
-            "financial_type, sub_type_code, is_category, bank_account) ON accounts",
+            (
+                "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision, "
+                "financial_type, sub_type_code, is_category, bank_account) ON accounts"
+            ),
             "UPDATE (revoked_time) ON credentials",
             "UPDATE (name, time_zone, state, metadata, updated_time, revision) ON entities",
         }

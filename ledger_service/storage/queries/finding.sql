@@ -2,7 +2,7 @@
 
 -- name: search_words
 -- $2 words, $3 prefixes, $4 phrases, $5 effective from, $6 effective before (NULL: any), $7 statuses, $8 least and most
--- amount by currency in minor units, as JSON {"USD": ["100", null], ...} (NULL: any), $9 limit. A candidate may have
+-- amount by currency in minor units, as a JSON object of lists of two (NULL: any), $9 limit. A candidate may have
 -- matched by a description that an edit has replaced: the present one decides.
 SELECT t.transaction_no
 FROM search_query($1, $2::text[], $3::text[], $4::text[]) AS q (words)
