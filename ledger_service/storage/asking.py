@@ -1,12 +1,9 @@
-"""Questions run on the ledger: a plan becomes parameters of fixed queries, read in one snapshot within a time limit."""
+"""Questions run on the ledger: a plan becomes parameters of fixed queries, read in one snapshot."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable
-from typing import Any, TypeVar
-
-import asyncpg
+from typing import Any
 
 from ledger_service.application.asking.plan import Direction, Grouping, Measure, Order
 from ledger_service.application.asking.ports import (
@@ -19,7 +16,6 @@ from ledger_service.application.asking.ports import (
     Summary,
 )
 from ledger_service.application.asking.vocabulary import Kind, Name
-from ledger_service.application.ports import TooBroad
 from ledger_service.storage import sql
 
 _QUERIES = sql.load("asking.sql")
@@ -35,9 +31,6 @@ _MEASURES = {
     Measure.LARGEST: 4,
     Measure.SMALLEST: 5,
 }
-
-_Result = TypeVar("_Result")
-
 
 def _query(name: str, **parts: str) -> str:
     text = _QUERIES[name]
@@ -61,18 +54,17 @@ _GROUPS = {
 }
 
 
-async def known_names(connection: Any, entity_no: int, most: int, milliseconds: int) -> Known:
+async def known_names(connection: Any, entity_no: int, most: int) -> Known:
     """What questions of an entity may name, at most so many of a kind; within a snapshot."""
-    await _limit_time(connection, milliseconds)
-    records = await _within(connection.fetch(_QUERIES["names"], entity_no, most + 1))
+    records = await connection.fetch(_QUERIES["names"], entity_no, most + 1)
     counts = dict.fromkeys(Kind, 0)
     names = []
     for kind, id_, name, type_, code in records:
         counts[Kind(kind)] += 1
         if counts[Kind(kind)] <= most:
             names.append(Name(Kind(kind), id_, name, type_, code or ""))
-    held = await _within(connection.fetch(_QUERIES["held"], entity_no, most))
-    extent = await _within(connection.fetchrow(_QUERIES["extent"], entity_no))
+    held = await connection.fetch(_QUERIES["held"], entity_no, most)
+    extent = await connection.fetchrow(_QUERIES["extent"], entity_no)
     return Known(
         tuple(names),
         all(count <= most for count in counts.values()),
@@ -88,22 +80,20 @@ async def ask(
     wanted: RowsWanted,
     arranged: Arrangement,
     other: RowsWanted | None,
-    milliseconds: int,
 ) -> Rows:
     """The rows of a plan; within a snapshot."""
-    await _limit_time(connection, milliseconds)
     common = _parameters(entity_no, wanted)
     place = (_ORDERS[arranged.order], arranged.limit)
-    summaries = await _within(connection.fetch(_SUMMARIES, *common))
-    others = await _within(connection.fetch(_SUMMARIES, *_parameters(entity_no, other))) if other is not None else []
+    summaries = await connection.fetch(_SUMMARIES, *common)
+    others = await connection.fetch(_SUMMARIES, *_parameters(entity_no, other)) if other is not None else []
     lines: list[Any] = []
     groups: list[Any] = []
     if arranged.grouping is Grouping.NONE:
-        lines = await _within(connection.fetch(_TRANSACTIONS, *common, *place))
+        lines = await connection.fetch(_TRANSACTIONS, *common, *place)
     else:
         zone = (arranged.time_zone,) if arranged.grouping.is_time else ()
-        groups = await _within(
-            connection.fetch(_GROUPS[arranged.grouping], *common, *place, _MEASURES[arranged.measure], *zone)
+        groups = await connection.fetch(
+            _GROUPS[arranged.grouping], *common, *place, _MEASURES[arranged.measure], *zone
         )
     return Rows(
         summaries=tuple(_summary(record) for record in summaries),
@@ -161,15 +151,3 @@ def _line(record: Any) -> Line:
         record["counterparty"] or "",
         record["category_id"] or "",
     )
-
-
-async def _limit_time(connection: Any, milliseconds: int) -> None:
-    await connection.fetchval(_QUERIES["limit_time"].split("\n", 1)[1], str(milliseconds))
-
-
-async def _within(statement: Awaitable[_Result]) -> _Result:
-    """A statement that is given up after its time says so. Raises TooBroad."""
-    try:
-        return await statement
-    except asyncpg.QueryCanceledError as error:
-        raise TooBroad("the time limit for a question's statement is over") from error

@@ -103,11 +103,13 @@ class Known(NamedTuple):
 class AskStore(Protocol):
     """Reads for questions, as a role that can't write; storage.asking implements it."""
 
-    async def known_names(self, entity_no: int, most: int) -> Known:
-        """At most so many names of a kind. Raises Unavailable, TooBroad."""
+    async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
+        """At most so many names of a kind; each statement takes so many seconds at most. Raises Unavailable, TooBroad."""
         ...
 
-    async def ask(self, entity_no: int, wanted: RowsWanted, arranged: Arrangement, other: RowsWanted | None) -> Rows:
+    async def ask(
+        self, entity_no: int, wanted: RowsWanted, arranged: Arrangement, other: RowsWanted | None, seconds: float
+    ) -> Rows:
         """All from one snapshot. Raises Unavailable, TooBroad."""
         ...
 

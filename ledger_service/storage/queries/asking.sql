@@ -4,7 +4,11 @@
 -- name: names
 -- $2 how many of a kind. What questions may name: categories, accounts, counterparties.
 (SELECT 'category' AS kind, c.category_id AS id, c.name, 0::int2 AS type, NULL AS code
- FROM categories c WHERE c.entity_no = $1 ORDER BY c.category_no LIMIT $2)
+ FROM categories c
+ -- A name that was given anew means the category that has it now.
+ WHERE c.entity_no = $1 AND (c.state = 1 OR NOT EXISTS (
+     SELECT FROM categories k WHERE k.entity_no = $1 AND k.name = c.name AND k.category_no > c.category_no))
+ ORDER BY c.category_no LIMIT $2)
 UNION ALL
 (SELECT 'account', a.account_id, a.name, a.type, a.code
  FROM accounts a WHERE a.entity_no = $1 ORDER BY a.account_no LIMIT $2)
@@ -32,10 +36,6 @@ WITH RECURSIVE pairs AS (
     FROM pairs p WHERE p.currency IS NOT NULL
 )
 SELECT DISTINCT currency FROM pairs WHERE currency IS NOT NULL ORDER BY currency
-
--- name: limit_time
--- $1 milliseconds that each statement of this database transaction may take.
-SELECT set_config('statement_timeout', $1, true)
 
 -- name: matching
 -- The beginning of the queries below: `parts`, what each transaction that is asked about moved on each account and
@@ -97,7 +97,7 @@ WITH RECURSIVE named AS (
     SELECT p.transaction_no, p.currency, sum(p.amount) AS amount FROM parts p
     GROUP BY p.transaction_no, p.currency
     HAVING sum(p.amount) <> 0 AND ($12::jsonb IS NULL OR (
-        sum(p.amount) >= COALESCE(($12 -> p.currency ->> 0)::numeric, '-Infinity')
+        $12 ? p.currency AND sum(p.amount) >= COALESCE(($12 -> p.currency ->> 0)::numeric, '-Infinity')
         AND sum(p.amount) <= COALESCE(($12 -> p.currency ->> 1)::numeric, 'Infinity')))
 )
 
