@@ -9,38 +9,44 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uuid_utils
 from iso4217 import Currency
 
 from ledger_service import telemetry
+from ledger_service.application.admission import Admission, AdmissionLimits
 from ledger_service.application.answers import Answers
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
 from ledger_service.application.finding import Finding
+from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
 from ledger_service.application.use_cases import Limits, UseCases
+from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
-from ledger_service.config import Settings
+from ledger_service.config import ConfigError, Settings
 from ledger_service.domain.money import Currencies
+from ledger_service.remote.jwks import JwksFile, JwksUrl
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
+from ledger_service.tls import TlsError, TlsFiles
 
 __all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
 
 _log = structlog.get_logger()
 
-CANNOT_SERVE = (UnsafeServerError, CannotListenError, StorageError)
+CANNOT_SERVE = (ConfigError, UnsafeServerError, CannotListenError, TlsError, StorageError)
 """What `start` raises with a message that says all an operator needs."""
 
 
@@ -104,6 +110,7 @@ class RunningService:
     reads: ReadStore
     watching: Watching
     expiry: Expiry
+    admission: Admission
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -118,6 +125,7 @@ class RunningService:
         await self.server.stop(_GRACE_SECONDS)
         await self.watching.stop()
         await self.committer.stop()
+        await self.admission.stop()
         await self.reads.close()
         _log.info("stopped", address=self.address)
 
@@ -126,7 +134,7 @@ _GRACE_SECONDS = 2.0
 
 
 async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningService:
-    """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError."""
+    """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError, TlsError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
@@ -143,9 +151,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     )
     expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
     tokens = PageTokens(await reads.secret("page_token_key"))
-    pepper = settings.key_pepper.get_secret_value()
+    admission = await _admission(settings, reads, config.bootstrap_token)
     use_cases = UseCases(
-        authenticator=Authenticator(reads, pepper, config.bootstrap_token, time.monotonic),
+        admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
         reads=Reads(reads, directory, tokens, currencies),
         finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
@@ -155,13 +163,20 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     )
     server = Server(
         use_cases,
-        ServerOptions(config.grpc_address, config.reuse_port, settings.max_message_bytes, settings.max_concurrent_rpcs),
+        ServerOptions(
+            config.grpc_address,
+            config.reuse_port,
+            settings.max_message_bytes,
+            settings.max_concurrent_rpcs,
+            tls_files(settings),
+            settings.grpc_mutual if settings.grpc_mutual != "off" else None,
+        ),
     )
     committer.start()
     watching.start()
     expiry.start()
     await server.start()
-    return RunningService(server.address, settings, server, committer, reads, watching, expiry)
+    return RunningService(server.address, settings, server, committer, reads, watching, expiry, admission)
 
 
 async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> None:
@@ -186,6 +201,54 @@ async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> N
 def iso_currencies() -> dict[str, int]:
     """Exponents of the currencies of ISO 4217; codes without one in the standard (gold, tests) are left out."""
     return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    """What every listener serves TLS with; None: plain text."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+async def _admission(settings: Settings, reads: ReadStore, bootstrap_token: str | None) -> Admission:
+    authenticator = Authenticator(
+        reads,
+        settings.key_pepper.get_secret_value(),
+        bootstrap_token,
+        time.monotonic,
+        tokens=await _token_verifier(settings),
+        cache_seconds=settings.credential_recheck_seconds,
+    )
+    limits = AdmissionLimits(settings.rate_limit_per_second, settings.rate_limit_burst, settings.max_concurrent_calls)
+    # Less than what is remembered is good for: both together are the time that a revocation may take.
+    recheck_seconds = settings.credential_recheck_seconds * 2 / 3
+    return Admission(authenticator, limits, time.monotonic, recheck_seconds=recheck_seconds)
+
+
+async def _token_verifier(settings: Settings) -> TokenVerifier | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None:
+        return None
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        label=settings.jwt_label,
+        entities_claim=settings.jwt_entities_claim,
+        leeway_seconds=settings.jwt_leeway_seconds,
+        max_lifetime_seconds=settings.jwt_max_lifetime_seconds,
+    )
+    keys: Keys
+    if settings.jwt_secret is not None:
+        keys = SecretKey(settings.jwt_secret.get_secret_value())
+    else:
+        source = settings.jwt_keys or ""
+        try:
+            document: KeyDocument = JwksUrl(source) if "://" in source else JwksFile(Path(source))
+        except ValueError as error:
+            raise ConfigError(f"LEDGER_JWT_KEYS: {error}") from error
+        keys = issuer_keys = IssuerKeys(document, settings.jwt_max_stale_seconds, time.monotonic)
+        # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
+        await issuer_keys.prepare()
+    return TokenVerifier(rules, keys, time.time)
 
 
 def _committer_limits(settings: Settings) -> CommitterLimits:

@@ -55,6 +55,10 @@ _SECRET_KEYS: Final = frozenset(
         "secret",
         "key_pepper",
         "api_key",
+        "jwt_secret",
+        "cookie",
+        "credential",
+        "pepper",
     }
 )
 _REDACTED: Final = "[redacted]"
@@ -102,7 +106,8 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
         redact_secrets,
     ]
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        # Plain tracebacks: the default one prints the variables of every frame, and tokens are among them.
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -130,3 +135,6 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
     # asyncio tells of each slow callback at debug level through a logger of its own; grpc of each cancelled
     # call.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
+    # These tell of whole requests and answers.
+    for name in ("httpx2", "httpcore2", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

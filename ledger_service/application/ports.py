@@ -355,6 +355,8 @@ class ReadStore(Protocol):
 
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
 
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class NewEntity:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger_service.application.authentication import Authenticator
+from ledger_service.application.admission import Admission
 from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
@@ -25,7 +25,7 @@ class Limits:
 class UseCases:
     """What the adapters call."""
 
-    authenticator: Authenticator
+    admission: Admission
     writes: Writes
     reads: Reads
     finding: Finding

@@ -27,6 +27,8 @@ class Banner:
     database: str
     admin_token: AdminToken | None
     token_configured: bool
+    certificate: Path | None = None
+    """What clients may verify the server with; None: plain text."""
 
     def print(self, address: str) -> None:
         """Print to standard output, in colour on a terminal."""
@@ -55,7 +57,7 @@ class Banner:
         else:
             lines.append(("token", "make one with: ledger-service token create --help"))
         lines += [
-            ("first call", f"grpcurl -plaintext -H {self._header} {address} {_FIRST_METHOD}"),
+            ("first call", f"grpcurl {self._transport} -H {self._header} {address} {_FIRST_METHOD}"),
             ("", f"{_program()} demo{self._demo_options(address)}"),
             ("health", f"{_program()} health{_target_option(address)}"),
             ("stop", "Ctrl-C (finishes what was accepted)"),
@@ -72,6 +74,10 @@ class Banner:
     @property
     def _file(self) -> str:
         return shlex.quote(str(self.admin_token.path)) if self.admin_token else ""
+
+    @property
+    def _transport(self) -> str:
+        return "-plaintext" if self.certificate is None else f"-cacert {shlex.quote(str(self.certificate))}"
 
     @property
     def _header(self) -> str:

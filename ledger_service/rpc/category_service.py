@@ -17,7 +17,7 @@ class CategoryServicer(category_service_pb2_grpc.CategoryServiceServicer):
     """See protos/ledger/v1/category_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._finding = use_cases.finding
 

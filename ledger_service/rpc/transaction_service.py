@@ -24,7 +24,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     """See protos/ledger/v1/transaction_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
         self._finding = use_cases.finding
@@ -160,6 +160,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     async def ApproveTransactions(
         self, principal: Principal, request: pb.ApproveTransactionsRequest
     ) -> pb.ApproveTransactionsResponse:
+        self.admission.charge(principal, len(request.approvals))
         command = transactions.approve_transactions(
             self._currencies,
             principal.name,

@@ -284,6 +284,10 @@ class ReadStore:
         records = await self._fetch("credentials", token_hmac)
         return dict(records[0]) if records else None
 
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """What these names in a client certificate stand for, unless it has been revoked."""
+        return [dict(record) for record in await self._fetch("certificates", list(names))]
+
     async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
         query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])
         async with self._snapshot() as connection:

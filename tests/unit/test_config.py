@@ -59,7 +59,11 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_option_has_a_variable_that_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load_settings(dsn="postgresql://u:p@h/d", bootstrap_token="t" * 20, workers=7, key_pepper="x")
+    settings = load_settings(
+        dsn="postgresql://u:p@h/d", bootstrap_token="t" * 20, workers=7, key_pepper="x",
+        tls_certificate="/c.pem", tls_key="/k.pem", tls_client_ca="/ca.pem", grpc_mutual="127.0.0.1:1", insecure=True,
+        jwt_issuer="i", jwt_audience="a", jwt_secret="s" * 32,
+    )  # fmt: skip
     for name, value in settings.to_environment().items():
         monkeypatch.setenv(name, value)
     assert load_settings() == settings
