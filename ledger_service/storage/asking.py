@@ -32,6 +32,7 @@ _MEASURES = {
     Measure.SMALLEST: 5,
 }
 
+
 def _query(name: str, **parts: str) -> str:
     text = _QUERIES[name]
     return text[text.index("{matching}") :].format(matching=_MATCHING, **parts)
@@ -92,9 +93,7 @@ async def ask(
         lines = await connection.fetch(_TRANSACTIONS, *common, *place)
     else:
         zone = (arranged.time_zone,) if arranged.grouping.is_time else ()
-        groups = await connection.fetch(
-            _GROUPS[arranged.grouping], *common, *place, _MEASURES[arranged.measure], *zone
-        )
+        groups = await connection.fetch(_GROUPS[arranged.grouping], *common, *place, _MEASURES[arranged.measure], *zone)
     return Rows(
         summaries=tuple(_summary(record) for record in summaries),
         lines=tuple(_line(record) for record in lines),

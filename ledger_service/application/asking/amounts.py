@@ -17,7 +17,9 @@ _WORDS = {
 }  # fmt: skip
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD"})
 # Codes that are English words; they count only in capitals and where nothing else in the question is written so.
-_ENGLISH = frozenset({"all", "try", "top", "cup", "mop", "pen", "ang", "bam", "lak", "gel", "sos", "amd", "mad", "std", "crc"})
+_ENGLISH = frozenset(
+    {"all", "try", "top", "cup", "mop", "pen", "ang", "bam", "lak", "gel", "sos", "amd", "mad", "std", "crc"}
+)
 
 _SIGN = "[" + "".join(_SIGNS) + "]"
 # Thousands in groups of three, or no groups at all: "1.200,50" is not guessed at.
@@ -95,9 +97,15 @@ def _take_rule(
         question.strike(match.start(), match.end(), AMOUNT)
         rules.append((AmountRule(Comparator.BETWEEN, low, high), match, currencies.pop() if currencies else ""))
     for words, comparator in _COMPARATORS:
-        pattern = re.compile(rf"(?:\b|(?=[<>=])){words}\s*{amount}(?P<tail>\s+(?:or|and)\s+(?:more|less|above|below|over|under|up))?(?![\w%-])")
+        pattern = re.compile(
+            rf"(?:\b|(?=[<>=])){words}\s*{amount}(?P<tail>\s+(?:or|and)\s+(?:more|less|above|below|over|under|up))?(?![\w%-])"
+        )
         while (match := pattern.search(question.rest)) is not None:
-            if comparator is Comparator.EXACTLY and not _has_currency(match) and not re.match(r"(of\s+)?exactly|equal|=", match.group()):
+            if (
+                comparator is Comparator.EXACTLY
+                and not _has_currency(match)
+                and not re.match(r"(of\s+)?exactly|equal|=", match.group())
+            ):
                 break
             if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]) and not _has_currency(match):
                 return None, None, "", f"{match.group()} can be read in two ways, as an amount and as a year"
@@ -110,7 +118,13 @@ def _take_rule(
             rules.append((found, match, currency))
     tailed = re.compile(rf"(?<![\w.]){amount}\s+(?:or|and)\s+(?P<tail>more|less|above|below|over|under|up)\b")
     while (match := tailed.search(question.rest)) is not None:
-        rules.append((AmountRule(_with_tail(Comparator.EXACTLY, match["tail"]), _number(match)), match, _currency(match, vocabulary)))
+        rules.append(
+            (
+                AmountRule(_with_tail(Comparator.EXACTLY, match["tail"]), _number(match)),
+                match,
+                _currency(match, vocabulary),
+            )
+        )
         question.strike(match.start(), match.end(), AMOUNT)
     if len(rules) > 1:
         return None, None, "", "it has more than one condition on the amount"
@@ -125,7 +139,7 @@ def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
 
 
 def _target(question: Question, match: re.Match[str], rule: AmountRule) -> Comparison | None:
-    """"Did I spend more than $500 …" asks of the total, not of single transactions."""
+    """ "Did I spend more than $500 …" asks of the total, not of single transactions."""
     if rule.comparator not in {Comparator.MORE_THAN, Comparator.LESS_THAN}:
         return None
     if _DID_MORE.match(question.plain[: match.start()]) is None:
@@ -165,6 +179,6 @@ def _code_of(said: str, vocabulary: Vocabulary) -> str:
 
 
 def _take_currency(question: Question, vocabulary: Vocabulary, code: str) -> str | None:
-    """"in euros", "EUR transactions"."""
+    """ "in euros", "EUR transactions"."""
     match = question.take(re.compile(rf"\b(?:(?:only\s+)?in\s+)?(?P<code>{code})\b"), AMOUNT)
     return _code_of(match["code"], vocabulary) if match is not None else None

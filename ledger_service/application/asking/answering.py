@@ -128,9 +128,7 @@ class Asking:
         if isinstance(understood, Refusal):
             offered = examples(vocabulary, today)
             candidates = understood.unclear.candidates if understood.unclear is not None else ()
-            return Answer(
-                refused(understood, offered), None, _NOTHING, {}, planner, fallback, offered, candidates
-            )
+            return Answer(refused(understood, offered), None, _NOTHING, {}, planner, fallback, offered, candidates)
         return await self._run(entity, understood, vocabulary, zone, planner, fallback)
 
     async def _run(

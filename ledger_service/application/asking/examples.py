@@ -35,9 +35,9 @@ def _candidates(vocabulary: Vocabulary, today: date) -> Iterator[str]:
         (Kind.CATEGORY, "How much did I spend on category {name} in {month}?"),
         (Kind.COUNTERPARTY, "How much did I pay vendor {name} in {year}?"),
     ):
-        asked = [
-            question.format(name=name.name, month=month, year=last.year) for name in names if name.kind is kind
-        ][:_TRIED]
+        asked = [question.format(name=name.name, month=month, year=last.year) for name in names if name.kind is kind][
+            :_TRIED
+        ]
         # The first that is understood: a name may be too like another one.
         yield from (one for one in asked if isinstance(understand(one, vocabulary, today), Plan))
         if kind is Kind.CATEGORY:

@@ -40,10 +40,86 @@ from ledger_service.application.asking.vocabulary import Kind, Name, Vocabulary,
 from ledger_service.domain.account import AccountType
 
 _FILLERS = frozenset(
-    "please can could would you tell me us i we my our ours the a an is are was were be been do did does have has had "
-    "there it its of that this so what which s re ve m ll want know know need like just all any every money cash "
-    "amount amounts size value something anything single hi hey ok thanks thank happened exactly am also been from's "
-    "within during given let get got gets".split()
+    [
+        "please",
+        "can",
+        "could",
+        "would",
+        "you",
+        "tell",
+        "me",
+        "us",
+        "i",
+        "we",
+        "my",
+        "our",
+        "ours",
+        "the",
+        "a",
+        "an",
+        "is",
+        "are",
+        "was",
+        "were",
+        "be",
+        "been",
+        "do",
+        "did",
+        "does",
+        "have",
+        "has",
+        "had",
+        "there",
+        "it",
+        "its",
+        "of",
+        "that",
+        "this",
+        "so",
+        "what",
+        "which",
+        "s",
+        "re",
+        "ve",
+        "m",
+        "ll",
+        "want",
+        "know",
+        "know",
+        "need",
+        "like",
+        "just",
+        "all",
+        "any",
+        "every",
+        "money",
+        "cash",
+        "amount",
+        "amounts",
+        "size",
+        "value",
+        "something",
+        "anything",
+        "single",
+        "hi",
+        "hey",
+        "ok",
+        "thanks",
+        "thank",
+        "happened",
+        "exactly",
+        "am",
+        "also",
+        "been",
+        "from's",
+        "within",
+        "during",
+        "given",
+        "let",
+        "get",
+        "got",
+        "gets",
+    ]
 )
 """Words that change nothing where nobody else has accounted for them. "Not", "only", "except" must never be here."""
 
@@ -52,7 +128,9 @@ _LINKS = re.compile(
     r"\b(?:(?:on|at|to|from|with|for|in|of|by|and|or|about|using|through|via|under|within|touch(?:ed|ing)?|involv(?:ed|ing|es?)|over)\s+)+"
     r"(?:(?:the|our|my|all|a)\s+)*(?=[NPAX])"
 )
-_WANT = re.compile(r"\b(?:i|we)(?:\s+would|\s*'?d)?\s+(?:want|need|like)\s+to\s+(?:know|see|find\s+out)\b|\blet\s+me\s+know\b")
+_WANT = re.compile(
+    r"\b(?:i|we)(?:\s+would|\s*'?d)?\s+(?:want|need|like)\s+to\s+(?:know|see|find\s+out)\b|\blet\s+me\s+know\b"
+)
 _QUOTED = re.compile(r'"(?P<text>[^"]*)"')
 _TEXT_BEFORE = re.compile(
     r"\b(?:(?:that\s+)?(?:contain(?:s|ing)?|mention(?:s|ing)?|includ(?:e|es|ing)|matching|described\s+as|with|whose|saying|says?)\s+"
@@ -61,8 +139,12 @@ _TEXT_BEFORE = re.compile(
 _TEXT_AFTER = re.compile(r"^\s+in\s+(?:the|their|its)\s+(?:description|descriptions|memo|text)\b")
 _TRANSFER = re.compile(r"\bfrom\s+(?:the\s+|our\s+|my\s+)?N+\s+to\s+(?:the\s+|our\s+|my\s+)?N")
 _FROM_GROUP = re.compile(r"\b(?:most|least)\b[^.?!]*\bfrom\b\s*(?:[?.!]|$)|\bfrom\s+which\b")
-_WHICH_GROUP = re.compile(r"\b(?:which|what)\s+(?:categor|account|vendor|merchant|supplier|customer|counterpart|client|payee|day|week|month|quarter|year)")
-_MEAN_TOTAL = re.compile(r"\b(?:spend|spending|spent|revenue|income|earn|earned|earnings|sales|receive|received|expenses)\b")
+_WHICH_GROUP = re.compile(
+    r"\b(?:which|what)\s+(?:categor|account|vendor|merchant|supplier|customer|counterpart|client|payee|day|week|month|quarter|year)"
+)
+_MEAN_TOTAL = re.compile(
+    r"\b(?:spend|spending|spent|revenue|income|earn|earned|earnings|sales|receive|received|expenses)\b"
+)
 _ITEMS = re.compile(r"^\s*(?:transactions?|purchases?|payments?|expenses|times|sales)\b")
 
 
@@ -189,7 +271,7 @@ def _filters(
 
 
 def _of_accounts(found: tuple[Name, ...]) -> Direction:
-    """"The total of Product Sales" is about what was received: the account's type says so."""
+    """As in "The total of Product Sales" is about what was received: the account's type says so."""
     types = {name.account_type for name in found if name.kind is Kind.ACCOUNT}
     if types == {AccountType.REVENUE}:
         return Direction.RECEIVED
@@ -201,7 +283,10 @@ def _take_texts(question: Question, vocabulary: Vocabulary) -> tuple[tuple[str, 
     texts: list[str] = []
     for match in list(_QUOTED.finditer(question.plain)):
         said = question.shown[match.start("text") : match.end("text")].strip()
-        before, after = _TEXT_BEFORE.search(question.plain[: match.start()]), _TEXT_AFTER.match(question.plain[match.end() :])
+        before, after = (
+            _TEXT_BEFORE.search(question.plain[: match.start()]),
+            _TEXT_AFTER.match(question.plain[match.end() :]),
+        )
         is_name = plain_words(said) in vocabulary.by_words
         of_text = after is not None or (before is not None and not (is_name and before.group().strip() == "with"))
         if is_name and not of_text:
@@ -225,7 +310,32 @@ def _known_words(question: Question) -> frozenset[str]:
     return _FILLERS | _MAKING | _PREPOSITIONS | {word for word, _, _ in question.left() if word not in left}
 
 
-_PREPOSITIONS = frozenset("on at to from with for in of by and or over about using through via under not no except without than".split())
+_PREPOSITIONS = frozenset(
+    [
+        "on",
+        "at",
+        "to",
+        "from",
+        "with",
+        "for",
+        "in",
+        "of",
+        "by",
+        "and",
+        "or",
+        "over",
+        "about",
+        "using",
+        "through",
+        "via",
+        "under",
+        "not",
+        "no",
+        "except",
+        "without",
+        "than",
+    ]
+)
 
 
 def _left(question: Question, wanted: Wanted) -> list[str]:

@@ -38,7 +38,9 @@ _SPENT = _words(
 _TRANSACTIONS = _words(r"transactions?|movements?")
 _PAYMENTS = _words(r"payments?")
 _PAID_BY = re.compile(r"\bpayments?\b[^NPA]*\bfrom\s+(?:the\s+)?N")
-_COUNTABLE = re.compile(r"\b(?P<noun>(?:transaction|movement|payment|purchase|expense|charge|sale)(?P<plural>s?)|what\s+(?:i|we)\s+bought)\b")
+_COUNTABLE = re.compile(
+    r"\b(?P<noun>(?:transaction|movement|payment|purchase|expense|charge|sale)(?P<plural>s?)|what\s+(?:i|we)\s+bought)\b"
+)
 
 _AVERAGE = _words(r"on\s+average|averages?|avg|mean|typical(?:ly)?")
 _LARGEST = _words(r"(?P<word>largest|biggest|highest|greatest|maximum|max|most\s+expensive|costliest|top)")
@@ -83,17 +85,26 @@ _RANKED = re.compile(
 )
 _WHO = re.compile(r"\b(?:who|whom|where)(?=\s+(?:did|do|have|has)\s+(?:we|i)\b)")
 _WHO_PAID = re.compile(r"\bwho(?=\s+(?:paid|has\s+paid|pays)\s+(?:us|me)\b)")
-_MOST = re.compile(r"\b(?:the\s+)?(?P<word>most|least)\b(?!\s+(?:expensive|recent))(?:\s+money)?(?:\s+(?:on|at|in|with|to))?(?=\W|$)")
+_MOST = re.compile(
+    r"\b(?:the\s+)?(?P<word>most|least)\b(?!\s+(?:expensive|recent))(?:\s+money)?(?:\s+(?:on|at|in|with|to))?(?=\W|$)"
+)
 _BREAK = _words(r"break(?:down)?|broken|down|breakdown(?:\s+of)?|split|group(?:ed)?")
 _PER_ITEM = _words(r"per\s+(?:purchase|transaction|payment|expense|sale)")
 
 _STATUS = _words(r"(?P<status>pending|cleared|posted|approved|voided|void|cancell?ed|expired)")
-_STATUS_OF = {"approved": Statuses.POSTED, "void": Statuses.VOIDED, "canceled": Statuses.VOIDED, "cancelled": Statuses.VOIDED}
+_STATUS_OF = {
+    "approved": Statuses.POSTED,
+    "void": Statuses.VOIDED,
+    "canceled": Statuses.VOIDED,
+    "cancelled": Statuses.VOIDED,
+}
 _UNCATEGORIZED = _words(
     r"(?:are\s+)?uncategori[sz]ed|(?:that\s+)?(?:have|has|with|having|are\s+in|in)\s+no\s+category|without\s+(?:a\s+|any\s+)?category"
 )
 
-_MORE = _words(r"(?:how\s+much\s+)?(?:more|higher|greater|larger|bigger)(?:\s+money)?|increase[ds]?|gr[eo]wn?|risen|rise|up")
+_MORE = _words(
+    r"(?:how\s+much\s+)?(?:more|higher|greater|larger|bigger)(?:\s+money)?|increase[ds]?|gr[eo]wn?|risen|rise|up"
+)
 _LESS = _words(r"(?:how\s+much\s+)?(?:less|fewer|lower|smaller)(?:\s+money)?|decrease[ds]?|fallen|fell|fall|down")
 _COMPARE = _words(
     r"how\s+(?:does|do|did|has|have|is|are|was|were)|compar(?:e|es|ed|ing|ison)(?:\s+(?:of|between))?|differ(?:s|ed|ence)?|chang(?:e|es|ed)|vs|versus"
@@ -192,7 +203,9 @@ def _take_grouping(question: Question, wanted: Wanted) -> None:
             wanted.order, wanted.limit = _rank(limited["rank" + suffix]), number_of(limited["n" + suffix])
             for group in ("rank", "n", "noun"):
                 question.strike(limited.start(group + suffix), limited.end(group + suffix))
-            question.take(re.compile(r"(?<=X)\s+by(?=\s+(?:spend|spending|revenue|income|number|expenses|amount|total)\b)"))
+            question.take(
+                re.compile(r"(?<=X)\s+by(?=\s+(?:spend|spending|revenue|income|number|expenses|amount|total)\b)")
+            )
     if not found and (question.take(_WHO_PAID) or question.take(_WHO)):
         found.append((Grouping.COUNTERPARTY, True, False))
     most = question.take(_MOST)
@@ -212,7 +225,11 @@ def _take_grouping(question: Question, wanted: Wanted) -> None:
 
 
 def _rank(word: str) -> Order:
-    return Order.SMALLEST_FIRST if re.fullmatch(r"smallest|lowest|cheapest|least\s+expensive", word) else Order.LARGEST_FIRST
+    return (
+        Order.SMALLEST_FIRST
+        if re.fullmatch(r"smallest|lowest|cheapest|least\s+expensive", word)
+        else Order.LARGEST_FIRST
+    )
 
 
 def _take_limit(question: Question, wanted: Wanted) -> None:

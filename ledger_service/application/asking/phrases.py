@@ -15,7 +15,7 @@ _SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
 def amount(units: int, currency: str, exponents: Mapping[str, int]) -> str:
-    """ "$3,245.75", "-€5.00", "1,200 JPY"."""
+    """As in "$3,245.75", "-€5.00", "1,200 JPY"."""
     plain = format_minor_units(abs(units), exponents[currency])
     whole, point, decimals = plain.partition(".")
     text = f"{int(whole):,}{point}{decimals}"
@@ -34,23 +34,23 @@ def decimal_amount(text: str, currency: str, exponents: Mapping[str, int]) -> st
 
 
 def counted(count: int, noun: str) -> str:
-    """ "1 transaction", "1,204 transactions"."""
+    """As in "1 transaction", "1,204 transactions"."""
     return f"{count:,} {noun if count == 1 else noun + 's'}"
 
 
 def joined(parts: Sequence[str], word: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
+    """As in "a", "a and b", "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} {word} {parts[-1]}"
 
 
 def ordinal(number: int) -> str:
-    """ "1st", "12th", "23rd"."""
+    """As in "1st", "12th", "23rd"."""
     ending = "th" if 10 <= number % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
     return f"{number}{ending}"
 
 
 def day(of: date, *, with_year: bool = True) -> str:
-    """ "May 10th, 2023"."""
+    """As in "May 10th, 2023"."""
     text = f"{calendar.month_name[of.month]} {ordinal(of.day)}"
     return f"{text}, {of.year}" if with_year else text
 
@@ -74,7 +74,7 @@ def span(of: Span) -> str:
 
 
 def period(of: Period | None) -> str:
-    """ "in May 2023", "on May 10th, 2023", "since March 1st, 2023"; "" for all time."""
+    """As in "in May 2023", "on May 10th, 2023", "since March 1st, 2023"; "" for all time."""
     if of is None or (of.first is None and of.before is None):
         return ""
     if of.first is None:

@@ -61,7 +61,7 @@ def bounds_of(rule: AmountRule, exponent: int) -> tuple[int | None, int | None]:
 
 def units_of(amount: str, exponent: int) -> Fraction:
     """A decimal of a plan in minor units, exact: it may have more decimals than the currency."""
-    return Fraction(amount) * 10**exponent
+    return Fraction(amount) * Fraction(10**exponent)
 
 
 def average(total: int, count: int) -> int:

@@ -152,7 +152,9 @@ def _check(found: Plan, question: str, vocabulary: Vocabulary) -> None:
         raise NotAPlan("it asks for a category and for none")
     if len(set(filters.statuses)) != len(filters.statuses):
         raise NotAPlan("a status occurs twice")
-    if filters.currency and (_CURRENCY.fullmatch(filters.currency) is None or filters.currency not in vocabulary.exponents):
+    if filters.currency and (
+        _CURRENCY.fullmatch(filters.currency) is None or filters.currency not in vocabulary.exponents
+    ):
         raise NotAPlan("it names a currency that does not exist")
     asked = " ".join(word for word, _, _ in words_of(question.lower()))
     for text in filters.texts:

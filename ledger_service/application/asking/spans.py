@@ -71,7 +71,9 @@ def _latest(make: Callable[[int], Span], today: date) -> Callable[[int | None], 
     return of_year
 
 
-def _dated(year: int | None, make: Callable[[int], Span], today: date) -> tuple[Callable[[int | None], Span], int | None]:
+def _dated(
+    year: int | None, make: Callable[[int], Span], today: date
+) -> tuple[Callable[[int | None], Span], int | None]:
     if year is not None:
         span = make(year)
         return (lambda _: span), year

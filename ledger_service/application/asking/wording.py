@@ -78,7 +78,7 @@ class Teller:
     # What the plan says, in words.
 
     def _when(self) -> str:
-        """ "in May 2023, " or nothing."""
+        """As in "in May 2023, " or nothing."""
         said = phrases.period(self.plan.period)
         return f"{said}, " if said else ""
 
@@ -87,7 +87,7 @@ class Teller:
         return f" {said}" if said else ""
 
     def _where(self) -> str:
-        """ " on Travel at Delta Air Lines over $500.00": the filters."""
+        """As in " on Travel at Delta Air Lines over $500.00": the filters."""
         filters, direction = self.plan.filters, self.plan.direction
         told = ""
         if filters.categories:
@@ -121,7 +121,7 @@ class Teller:
         return f"{told} {_COMPARATORS[rule.comparator]} {amount}"
 
     def _status(self) -> str:
-        """ "pending " or nothing."""
+        """As in "pending " or nothing."""
         statuses = self.plan.filters.statuses
         if statuses in {COUNTED, tuple(Statuses)}:
             return ""
@@ -131,7 +131,7 @@ class Teller:
         return phrases.amount(units, currency, self.exponents)
 
     def _items(self, count: int) -> str:
-        """ "8 transactions", "1 pending transaction"."""
+        """As in "8 transactions", "1 pending transaction"."""
         return phrases.counted(count, f"{self._status()}transaction")
 
     def _did(self) -> str:
@@ -148,39 +148,37 @@ class Teller:
         return f"{self._when()}there were no {noun}{self._where()}."
 
     def _totals(self, summaries: tuple[Summary, ...]) -> str:
-        """ "a total of $3,245.75 … across 8 transactions, and €20.00 across 1 transaction"."""
+        """As in "a total of $3,245.75 … across 8 transactions, and €20.00 across 1 transaction"."""
         told = []
         for place, summary in enumerate(summaries):
             amount = self._money(summary.total, summary.currency)
             where = self._where() if place == 0 else ""
-            told.append(
-                f"{amount}{where} across {self._items(summary.transactions)}{self._reductions(summary)}"
-            )
+            told.append(f"{amount}{where} across {self._items(summary.transactions)}{self._reductions(summary)}")
         return "a total of " + phrases.joined(told)
 
     def _reductions(self, summary: Summary) -> str:
         if not summary.reductions:
             return ""
         verb = "was" if summary.reductions == 1 else "were"
-        return f" ({summary.reductions:,} of which {verb} a reversal or refund)" if summary.reductions == 1 else (
-            f" ({summary.reductions:,} of which {verb} reversals or refunds)"
+        return (
+            f" ({summary.reductions:,} of which {verb} a reversal or refund)"
+            if summary.reductions == 1
+            else (f" ({summary.reductions:,} of which {verb} reversals or refunds)")
         )
 
     def _sum(self, rows: Rows) -> str:
         return f"{self._when()}{self._did()} {self._totals(rows.summaries)}.{self._largest_of(rows)}"
 
     def _largest_of(self, rows: Rows) -> str:
-        """ " The largest purchase was $750.00 at Office Depot on May 10th." where there is more than one."""
+        """As in " The largest purchase was $750.00 at Office Depot on May 10th." where there is more than one."""
         several = [summary for summary in rows.summaries if summary.transactions - summary.reductions > 1]
         if len(rows.summaries) != 1 or not several:
             return ""
-        [line] = [line for line in rows.lines if line.amount == several[0].largest][:1] or [None]
-        if line is None:
-            return ""
-        return f" The largest {_ITEMS[self.plan.direction]} was {self._line(line)}."
+        largest = next((line for line in rows.lines if line.amount == several[0].largest), None)
+        return f" The largest {_ITEMS[self.plan.direction]} was {self._line(largest)}." if largest else ""
 
     def _line(self, line: Line) -> str:
-        """ "$750.00 at Office Depot on May 10th"."""
+        """As in "$750.00 at Office Depot on May 10th"."""
         told = self._money(line.amount, line.currency)
         if line.counterparty:
             preposition = {Direction.SPENT: "at", Direction.RECEIVED: "from", Direction.ANY: "with"}
@@ -264,7 +262,9 @@ class Teller:
             Direction.RECEIVED: "what you received",
             Direction.ANY: "the transactions",
         }[self.plan.direction]
-        measure = {Measure.COUNT: "number of transactions in ", Measure.AVERAGE: "average of "}.get(self.plan.measure, "")
+        measure = {Measure.COUNT: "number of transactions in ", Measure.AVERAGE: "average of "}.get(
+            self.plan.measure, ""
+        )
         measure = {Measure.LARGEST: "largest of ", Measure.SMALLEST: "smallest of "}.get(self.plan.measure, measure)
         head = f"{self._when()}{'the ' + measure if measure else ''}{what}{self._where()}"
         return f"{head} by {self.plan.grouping.value} was: {'; '.join(told)}{more}."
@@ -347,7 +347,7 @@ class Teller:
         return f"{value:,}" if self.plan.measure is Measure.COUNT else self._money(value, currency)
 
     def _target(self, rows: Rows) -> str:
-        """ "Yes: you spent $623.10 on Travel in May 2023, which is more than $500.00."."""
+        """As in "Yes: you spent $623.10 on Travel in May 2023, which is more than $500.00."."""
         comparison, currency = self.plan.comparison, self.plan.filters.currency
         assert comparison is not None
         if not rows.summaries:
