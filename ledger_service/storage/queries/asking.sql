@@ -8,12 +8,12 @@
  -- A name that was given anew means the category that has it now.
  WHERE c.entity_no = $1 AND (c.state = 1 OR NOT EXISTS (
      SELECT FROM categories k WHERE k.entity_no = $1 AND k.name = c.name AND k.category_no > c.category_no))
- ORDER BY c.category_no LIMIT $2)
+ ORDER BY c.category_no LIMIT $2::int4)
 UNION ALL
 (SELECT 'account', a.account_id, a.name, a.type, a.code
- FROM accounts a WHERE a.entity_no = $1 ORDER BY a.account_no LIMIT $2)
+ FROM accounts a WHERE a.entity_no = $1 ORDER BY a.account_no LIMIT $2::int4)
 UNION ALL
-(SELECT 'counterparty', p.key, p.name, 0::int2, NULL FROM counterparty_names($1, $2) p)
+(SELECT 'counterparty', p.key, p.name, 0::int2, NULL FROM counterparty_names($1, $2::int4) p)
 
 -- name: extent
 -- The effective times between which the entity has transactions.
@@ -28,7 +28,7 @@ WITH RECURSIVE pairs AS (
     SELECT a.account_no, (
         SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = a.account_no
         ORDER BY e.currency LIMIT 1) AS currency
-    FROM (SELECT account_no FROM accounts WHERE entity_no = $1 ORDER BY account_no LIMIT $2) a
+    FROM (SELECT account_no FROM accounts WHERE entity_no = $1 ORDER BY account_no LIMIT $2::int4) a
     UNION ALL
     SELECT p.account_no, (
         SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = p.account_no AND e.currency > p.currency
