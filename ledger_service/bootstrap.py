@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,10 +19,12 @@ from iso4217 import Currency
 from ledger_service import telemetry
 from ledger_service.application.admission import Admission, AdmissionLimits
 from ledger_service.application.answers import Answers
+from ledger_service.application.asking.answering import Asking, AskLimits
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
+from ledger_service.application.finding import Finding
 from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
@@ -33,6 +36,7 @@ from ledger_service.application.writes import Writes
 from ledger_service.config import ConfigError, Settings
 from ledger_service.domain.money import Currencies
 from ledger_service.remote.jwks import JwksFile, JwksUrl
+from ledger_service.remote.planner_model import ChatModel
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
@@ -149,11 +153,21 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         random.SystemRandom(),
     )
     expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
+    tokens = PageTokens(await reads.secret("page_token_key"))
     admission = await _admission(settings, reads, config.bootstrap_token)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
-        reads=Reads(reads, directory, PageTokens(await reads.secret("page_token_key")), currencies),
+        reads=Reads(reads, directory, tokens, currencies),
+        finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
+        asking=Asking(
+            reads,
+            directory,
+            currencies,
+            lambda: clock.adjust(datetime.now(UTC)),
+            AskLimits(settings.ask_seconds, settings.max_questions),
+            _planner_model(settings),
+        ),
         watching=watching,
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),
@@ -246,6 +260,16 @@ async def _token_verifier(settings: Settings) -> TokenVerifier | None:
         # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
         await issuer_keys.prepare()
     return TokenVerifier(rules, keys, time.time)
+
+
+def _planner_model(settings: Settings) -> ChatModel | None:
+    if settings.planner_url is None or settings.planner_model is None:
+        return None
+    key = settings.planner_key.get_secret_value() if settings.planner_key is not None else None
+    try:
+        return ChatModel(settings.planner_url, settings.planner_model, key, settings.planner_seconds)
+    except ValueError as error:
+        raise ConfigError(f"LEDGER_PLANNER_URL: {error}") from error
 
 
 def _committer_limits(settings: Settings) -> CommitterLimits:

@@ -98,6 +98,10 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             currency_codes=request.currencies,
             limits=incoming.limits(request.limits),
             metadata_object=incoming.metadata(request),
+            financial_type=request.financial_type,
+            sub_type_code=request.sub_type_code,
+            is_category=request.is_category,
+            bank_account=incoming.bank_account(request),
             expected_revision=request.expected_revision,
         )
         account, replayed = await self._write(principal, "UpdateAccount", entity_id, command)
@@ -192,6 +196,10 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             currency_codes=request.currencies,
             limits=incoming.limits(request.limits),
             metadata_object=incoming.metadata(request),
+            financial_type=request.financial_type,
+            sub_type_code=request.sub_type_code,
+            is_category=request.is_category,
+            bank_account=incoming.bank_account(request),
         )
 
     async def _set_state(
