@@ -169,7 +169,7 @@ class Settings(BaseSettings):
         None, "instead of keys, the secret that HS256 tokens are signed with", min_length=MIN_JWT_SECRET_CHARACTERS
     )
     jwt_entities_claim: str = _option("ledger_entities", "the claim with the entities that a token may see")
-    jwt_leeway_seconds: float = _option(30.0, "seconds that the issuer's clock may be from ours", ge=0, le=300)
+    jwt_leeway_seconds: float = _option(15.0, "seconds that the issuer's clock may be from ours", ge=0, le=300)
     jwt_max_lifetime_seconds: float = _option(86_400.0, "seconds from `iat` to `exp`, at most", ge=1, le=31_536_000)
     jwt_max_stale_seconds: float = _option(
         14_400.0, "seconds that keys are used on while their issuer does not answer", ge=300, le=604_800

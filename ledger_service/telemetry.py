@@ -56,6 +56,7 @@ _SECRET_KEYS: Final = frozenset(
         "key_pepper",
         "api_key",
         "jwt_secret",
+        "planner_key",
         "cookie",
         "credential",
         "pepper",

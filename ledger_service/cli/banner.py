@@ -58,11 +58,20 @@ class Banner:
             lines.append(("token", "make one with: ledger-service token create --help"))
         lines += [
             ("first call", f"grpcurl {self._transport} -H {self._header} {address} {_FIRST_METHOD}"),
-            ("", f"{_program()} demo{self._demo_options(address)}"),
-            ("health", f"{_program()} health{_target_option(address)}"),
+        ]
+        if self.certificate is None:
+            lines.append(("", f"{_program()} demo{self._demo_options(address)}"))
+        lines += [
+            ("health", f"{_program()} health{self._health_options(address)}"),
             ("stop", "Ctrl-C (finishes what was accepted)"),
         ]
         return lines
+
+    def _health_options(self, address: str) -> str:
+        options = "" if address == DEFAULT_ADDRESS else f" --address {address}"
+        return (
+            options if self.certificate is None else f"{options} --tls-certificate {shlex.quote(str(self.certificate))}"
+        )
 
     def _demo_options(self, address: str) -> str:
         """What the demo can't know by itself here."""

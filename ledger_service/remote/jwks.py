@@ -35,8 +35,11 @@ class JwksUrl:
     def __init__(self, url: str) -> None:
         check_jwks_url(url)
         self._url = url
+        # Once: reading the authorities takes milliseconds, in which nobody else would be served.
+        self._context = httpx2.create_ssl_context()
         # A proxy of the environment is meant for the outside.
-        self._use_environment = not is_loopback(urlsplit(url).hostname or "")
+        direct = is_loopback(urlsplit(url).hostname or "")
+        self._mounts = {"all://": None, "http://": None, "https://": None} if direct else None
 
     async def read(self) -> bytes:
         """The answer's body. Raises KeysUnavailableError: no answer in time, another status than 200, too large."""
@@ -44,7 +47,7 @@ class JwksUrl:
             async with (
                 asyncio.timeout(TIMEOUT_SECONDS),
                 httpx2.AsyncClient(
-                    timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=self._use_environment
+                    timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=self._context, mounts=self._mounts
                 ) as client,
                 client.stream("GET", self._url, headers={"accept": "application/json"}) as response,
             ):

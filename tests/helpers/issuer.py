@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import ssl
 import time
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -124,11 +125,13 @@ class IssuerServer:
 
 
 @asynccontextmanager
-async def issuer_server(body: bytes = b"", **values: Any) -> AsyncIterator[IssuerServer]:
+async def issuer_server(
+    body: bytes = b"", tls: ssl.SSLContext | None = None, **values: Any
+) -> AsyncIterator[IssuerServer]:
     """A key set on a port of this machine."""
     issuer = IssuerServer(body=body, **values)
-    server = await asyncio.start_server(issuer.answer, "127.0.0.1", 0)
-    issuer.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
+    server = await asyncio.start_server(issuer.answer, "127.0.0.1", 0, ssl=tls)
+    issuer.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.sockets[0].getsockname()[1]}/keys"
     async with server:
         try:
             yield issuer

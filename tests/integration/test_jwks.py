@@ -11,6 +11,8 @@ import pytest
 from ledger_service.application.verification_keys import KeysUnavailableError
 from ledger_service.remote import jwks
 from ledger_service.remote.jwks import JwksFile, JwksUrl
+from ledger_service.tls import TlsFiles, server_context
+from tests.helpers.certificates import Authority
 from tests.helpers.issuer import issuer_server, jwk, key_set, rsa_key
 
 KEYS = key_set(jwk(rsa_key(), "k1"))
@@ -24,6 +26,15 @@ async def unavailable(url: str) -> str:
 
 async def test_a_key_set() -> None:
     async with issuer_server(KEYS) as issuer:
+        assert await JwksUrl(issuer.url).read() == KEYS
+
+
+async def test_over_tls_with_an_authority_of_ones_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = Authority(tmp_path)
+    context = server_context(TlsFiles(*authority.server_files()))
+    async with issuer_server(KEYS, tls=context) as issuer:
+        assert "cannot be asked" in await unavailable(issuer.url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.trust_file()))
         assert await JwksUrl(issuer.url).read() == KEYS
 
 

@@ -130,6 +130,8 @@ async def test_a_process_with_planted_options(database: str, tmp_path: Path) -> 
     options = {
         "LEDGER_KEY_PEPPER": PEPPER, "LEDGER_JWT_ISSUER": ISSUER, "LEDGER_JWT_AUDIENCE": AUDIENCE,
         "LEDGER_JWT_SECRET": HS_SECRET, "LEDGER_LOG_LEVEL": "debug", "LEDGER_JWT_SECERT": "planted-typo-14ad",
+        "LEDGER_PLANNER_URL": "http://127.0.0.1:1/v1", "LEDGER_PLANNER_MODEL": "m",
+        "LEDGER_PLANNER_KEY": "planted-planner-key-16ae",
     }  # fmt: skip
     text = token(HS_SECRET.encode(), claims(), "HS256")
     async with serve(tmp_path, dsn, workers=2, **options) as server:
