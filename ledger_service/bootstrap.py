@@ -30,6 +30,7 @@ from ledger_service.domain.money import Currencies
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.rpc.services import Limits, UseCases
 from ledger_service.storage.database import UnsafeServerError, check_server
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
@@ -101,6 +102,7 @@ class RunningService:
     server: Server
     committer: Committer
     reads: ReadStore
+    lookups: DirectoryStore
     watching: Watching
     expiry: Expiry
 
@@ -118,6 +120,7 @@ class RunningService:
         await self.watching.stop()
         await self.committer.stop()
         await self.reads.close()
+        await self.lookups.close()
         _log.info("stopped", address=self.address)
 
 
@@ -128,9 +131,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
+    lookups = await DirectoryStore.open(config.dsn, clock)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
-    currencies: Currencies = {**iso_currencies(), **await reads.currencies()}
-    directory = Directory(reads)
+    currencies: Currencies = {**iso_currencies(), **await lookups.currencies()}
+    directory = Directory(lookups)
     answers = Answers(reads, currencies)
     watching = Watching(reads, directory, settings.watch_poll_milliseconds / 1000, settings.max_watchers)
     committer = Committer(
@@ -140,12 +144,12 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         clock,
         random.SystemRandom(),
     )
-    expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
+    expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
     pepper = settings.key_pepper.get_secret_value()
     use_cases = UseCases(
-        authenticator=Authenticator(reads, pepper, config.bootstrap_token, time.monotonic),
+        authenticator=Authenticator(lookups, pepper, config.bootstrap_token, time.monotonic),
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
-        reads=Reads(reads, directory, PageTokens(await reads.secret("page_token_key")), currencies),
+        reads=Reads(reads, directory, PageTokens(await lookups.secret("page_token_key")), currencies),
         watching=watching,
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),
@@ -158,7 +162,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     watching.start()
     expiry.start()
     await server.start()
-    return RunningService(server.address, settings, server, committer, reads, watching, expiry)
+    return RunningService(server.address, settings, server, committer, reads, lookups, watching, expiry)
 
 
 async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from ledger_service.application.access import ALL_SCOPES, Principal, Scope
-from ledger_service.application.ports import ReadStore
+from ledger_service.application.ports import DirectoryStore
 from ledger_service.domain.errors import LedgerError, Reason
 
 MAX_TOKEN_CHARACTERS = 512
@@ -27,9 +27,9 @@ class Authenticator:
     """Tells who a token stands for; answers from memory for a short while."""
 
     def __init__(
-        self, reads: ReadStore, pepper: str, bootstrap_token: str | None, monotonic: Callable[[], float]
+        self, store: DirectoryStore, pepper: str, bootstrap_token: str | None, monotonic: Callable[[], float]
     ) -> None:
-        self._reads = reads
+        self._store = store
         self._pepper = pepper
         self._bootstrap = token_hmac(bootstrap_token, pepper) if bootstrap_token else None
         self._monotonic = monotonic
@@ -57,7 +57,7 @@ class Authenticator:
     async def _look_up(self, digest: bytes) -> tuple[Principal, datetime | None]:
         if self._bootstrap is not None and hmac.compare_digest(digest, self._bootstrap):
             return Principal("bootstrap", ALL_SCOPES, None), None
-        found = await self._reads.credential(digest)
+        found = await self._store.credential(digest)
         if found is None:
             raise _refused("the token is not known; make one with 'ledger-service token create'")
         if found["revoked_time"] is not None:

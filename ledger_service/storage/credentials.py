@@ -34,7 +34,7 @@ async def add(
     expire_time: datetime | None,
 ) -> None:
     """Keep a new credential."""
-    connection = await database.connect_writer(dsn)
+    connection = await database.connect_credentials(dsn)
     try:
         await connection.execute(
             _QUERIES["insert"],
@@ -51,7 +51,7 @@ async def add(
 
 async def all_of_them(dsn: str) -> list[Credential]:
     """Every credential, oldest first."""
-    connection = await database.connect_writer(dsn)
+    connection = await database.connect_credentials(dsn)
     try:
         records = await connection.fetch(_QUERIES["all_of_them"])
     finally:
@@ -72,7 +72,7 @@ async def all_of_them(dsn: str) -> list[Credential]:
 
 async def revoke(dsn: str, credential_id: str) -> bool:
     """End a credential; False: there is none with this id, or it had ended before."""
-    connection = await database.connect_writer(dsn)
+    connection = await database.connect_credentials(dsn)
     try:
         tag = await connection.execute(
             _QUERIES["revoke"],
