@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 
 from ledger_service.storage import numeric
+from ledger_service.storage.plans import DISCARD, PlanAge
 
 WRITER_ROLE = "ledger_service"
 READER_ROLE = "ledger_reader"
@@ -51,8 +52,6 @@ _READER = {
     **_COMMON,
     "default_transaction_read_only": "on",
     "statement_timeout": "30s",
-    # A list's best way depends on which of its filters are given.
-    "plan_cache_mode": "force_custom_plan",
 }
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -87,20 +86,25 @@ class EntityConnection(asyncpg.Connection):
     """A connection on which row-level security shows one entity, and which knows which one that is."""
 
     _entity_no: int | None = None
+    _plan_age: PlanAge | None = None
 
     async def bind(self, entity_no: int) -> None:
         """Show this entity and no other from now on; costs a round trip if it was another one.
 
         Not inside a database transaction: a rollback would take it back, unnoticed.
         """
-        if self._entity_no == entity_no:
-            return
         if self.is_in_transaction():
             raise asyncpg.InterfaceError("an entity is bound before BEGIN, not after it")
-        # Until the server has answered nobody knows which entity it is bound to.
-        self._entity_no = None
-        await self.execute(f"SET {ENTITY_SETTING} = {entity_no:d}")
-        self._entity_no = entity_no
+        if self._plan_age is None:
+            self._plan_age = PlanAge()
+        statements = [DISCARD] if self._plan_age.is_over() else []
+        if self._entity_no != entity_no:
+            # Until the server has answered nobody knows which entity it is bound to.
+            self._entity_no = None
+            statements.append(f"SET {ENTITY_SETTING} = {entity_no:d}")
+        if statements:
+            await self.execute("; ".join(statements))
+            self._entity_no = entity_no
 
 
 ENTITY_SETTING = "ledger.entity_no"
@@ -110,13 +114,24 @@ _NO_ENTITY = "0"
 
 async def entity_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
     """A pool of connections that can only read, and see nothing until they are bound to an entity."""
-    settings = {"role": READER_ROLE, ENTITY_SETTING: _NO_ENTITY, "application_name": "ledger-reader"}
+    settings = {
+        "role": READER_ROLE,
+        ENTITY_SETTING: _NO_ENTITY,
+        "application_name": "ledger-reader",
+        # Policies make planning dearer, and planning was most of a look-up's time: plan once (but see connections).
+        "plan_cache_mode": "force_generic_plan",
+    }
     return await _pool(dsn, size, settings, EntityConnection)
 
 
 async def directory_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
     """A pool of connections that can only read, of all entities no more than that they are there."""
-    settings = {"role": DIRECTORY_ROLE, "application_name": "ledger-directory"}
+    settings = {
+        "role": DIRECTORY_ROLE,
+        "application_name": "ledger-directory",
+        # Few and rare queries, of which one has an optional filter.
+        "plan_cache_mode": "force_custom_plan",
+    }
     return await _pool(dsn, size, settings, asyncpg.Connection)
 
 

@@ -53,7 +53,7 @@ class ReadStore:
 
     async def accounts(self, entity_no: int, account_nos: Sequence[int]) -> list[Account]:
         """In the order asked for; unknown numbers are left out."""
-        async with self._entities.snapshot(entity_no) as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             return await _accounts(connection, entity_no, account_nos)
 
     async def list_accounts(
@@ -140,14 +140,14 @@ class ReadStore:
 
     async def transactions(self, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
         """As they are now, in the order asked for; unknown numbers are left out."""
-        async with self._entities.snapshot(entity_no) as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             return await _transactions(connection, entity_no, transaction_nos)
 
     async def transactions_by_reference(
         self, entity_no: int, reference: str, after: int, limit: int
     ) -> list[Transaction]:
         """As they are now, oldest first."""
-        async with self._entities.snapshot(entity_no) as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(_QUERIES["by_reference"], entity_no, reference, after, limit)
             return await _transactions(connection, entity_no, [record["sequence"] for record in records])
 
@@ -170,7 +170,7 @@ class ReadStore:
 
     async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]:
         """All versions of a transaction, oldest first."""
-        async with self._entities.snapshot(entity_no) as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(_QUERIES["revisions"], entity_no, transaction_no, after, limit)
             return await _complete(connection, records)
 
@@ -207,7 +207,7 @@ class ReadStore:
 
     async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
         query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])
-        async with self._entities.snapshot(entity_no) as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(query, entity_no, *arguments)
             places = {(entity_no, record["postings_at"]) for record in records if record["postings_at"] is not None}
             postings = rows.postings_of(await _fetch(connection, "postings", places)) if places else {}

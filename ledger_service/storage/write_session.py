@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -23,6 +22,7 @@ from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.storage import database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
+from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -32,9 +32,6 @@ ENTRY_COLUMNS = (
     "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
     "latest_effective", "wide",
 )  # fmt: skip
-
-_YOUNGEST_PLAN, _OLDEST_PLAN = 0.25, 60.0
-"""Seconds after which the session's plans are made anew."""
 
 _Result = TypeVar("_Result")
 
@@ -70,8 +67,7 @@ class WriteSession:
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
         self._has_locks = False
-        self._opened_at = asyncio.get_running_loop().time()
-        self._replan_at = self._opened_at + _YOUNGEST_PLAN
+        self._plan_age = PlanAge()
 
     async def lock(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
@@ -133,14 +129,9 @@ class WriteSession:
     async def unlock(self) -> None:
         """All at once."""
         if self._has_locks:
-            now = asyncio.get_running_loop().time()
             statement = "SELECT pg_advisory_unlock_all()"
-            if now >= self._replan_at:
-                # A plan that was made while a table was nearly empty may go by the wrong index, for then all
-                # seem equal, and would be kept until the next ANALYZE. So plans live as long as the session
-                # was old when they were made, within bounds.
-                statement += "; DISCARD PLANS"
-                self._replan_at = now + min(max(now - self._opened_at, _YOUNGEST_PLAN), _OLDEST_PLAN)
+            if self._plan_age.is_over():
+                statement += f"; {DISCARD}"
             await _translated(self._connection.execute, statement)
             self._has_locks = False
 

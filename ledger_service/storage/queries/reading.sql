@@ -1,3 +1,6 @@
+-- Each is planned once, whatever its values, but for the lists of accounts (see storage/connections): an optional
+-- bound is one that every value keeps (COALESCE), so that it is a condition of the index.
+
 -- name: account_numbers
 -- $1 entity number, $2 account ids. Numbers of those that exist.
 SELECT account_id, account_no FROM accounts WHERE entity_no = $1 AND account_id = ANY ($2::text[])
@@ -59,7 +62,7 @@ WITH RECURSIVE present AS (
     CROSS JOIN LATERAL (
         WITH RECURSIVE currencies AS (
             (SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
-               AND ($4::text IS NULL OR e.currency = $4) ORDER BY e.currency LIMIT 1)
+               AND e.currency BETWEEN COALESCE($4, '') AND COALESCE($4, E'\U0010FFFF') ORDER BY e.currency LIMIT 1)
             UNION ALL
             SELECT f.currency FROM currencies c CROSS JOIN LATERAL (
                 SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
@@ -145,7 +148,7 @@ SELECT currency FROM found
 -- $1 entity number, $2 account number, $3 currency, $4 below this number (NULL: from the newest), $5 limit.
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
-      AND ($4::int8 IS NULL OR number < $4) ORDER BY number DESC LIMIT $5
+      AND number < COALESCE($4::int8, 9223372036854775807) ORDER BY number DESC LIMIT $5
 ) e
 CROSS JOIN LATERAL (
     SELECT w.recorded_time, w.transaction_no FROM events w
