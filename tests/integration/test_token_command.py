@@ -15,7 +15,7 @@ from ledger_service.application.access import Principal, Scope
 from ledger_service.application.authentication import CACHE_SECONDS, Authenticator
 from ledger_service.application.ports import DatabaseClock
 from ledger_service.domain.errors import LedgerError, Reason
-from ledger_service.storage.reading import ReadStore
+from ledger_service.storage.directory import DirectoryStore
 from tests.helpers.processes import run_cli
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Watch:
 
 @asynccontextmanager
 async def authenticator(dsn: str, pepper: str = "", watch: Watch | None = None) -> AsyncIterator[Authenticator]:
-    reads = await ReadStore.open(dsn, 1, DatabaseClock())
+    reads = await DirectoryStore.open(dsn, DatabaseClock())
     try:
         yield Authenticator(reads, pepper, None, watch or time.monotonic)
     finally:

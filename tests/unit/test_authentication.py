@@ -19,7 +19,7 @@ from ledger_service.application.ports import Unavailable
 from ledger_service.domain.errors import LedgerError, Reason
 
 if TYPE_CHECKING:
-    from ledger_service.application.ports import ReadStore
+    from ledger_service.application.ports import DirectoryStore
 
 PEPPER = "pepper"
 TOKEN = "a-token-of-a-test-0123456789"
@@ -35,7 +35,7 @@ class Credentials:
     is_away: bool = False
 
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None:
-        """See ReadStore."""
+        """See DirectoryStore."""
         self.asked += 1
         if self.is_away:
             raise Unavailable("away")
@@ -52,7 +52,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(
-            cast("ReadStore", self.credentials), PEPPER, BOOTSTRAP, lambda: self.now, now=lambda: self.wall
+            cast("DirectoryStore", self.credentials), PEPPER, BOOTSTRAP, lambda: self.now, now=lambda: self.wall
         )
 
     def add(self, token: str = TOKEN, **values: Any) -> dict[str, Any]:
@@ -130,7 +130,7 @@ async def test_the_bootstrap_token_may_do_all_and_needs_no_database(world: World
 
 
 async def test_without_a_bootstrap_token_none_is_taken() -> None:
-    authenticator = Authenticator(cast("ReadStore", Credentials()), PEPPER, None, lambda: 0.0)
+    authenticator = Authenticator(cast("DirectoryStore", Credentials()), PEPPER, None, lambda: 0.0)
     for header in ("Bearer None", "Bearer", f"Bearer {BOOTSTRAP}"):
         with pytest.raises(LedgerError):
             await authenticator.authenticate(header)
