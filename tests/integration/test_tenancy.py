@@ -87,7 +87,8 @@ async def test_what_is_no_number_is_an_error(reader: asyncpg.Connection) -> None
 
 async def test_functions_see_no_more(reader: asyncpg.Connection) -> None:
     runnable = await reader.fetch(
-        "SELECT proname FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege(oid, 'EXECUTE')"
+        "SELECT proname FROM pg_proc "
+        "WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege(oid, 'EXECUTE')"
     )
     assert [row[0] for row in runnable] == ["last_entry"]
     call = "SELECT ledger.last_entry($1, $2, 'USD', 1000000, NULL)"
@@ -143,7 +144,9 @@ async def test_a_cheap_function_is_not_asked_first(reader: asyncpg.Connection) -
 
 async def test_statistics_and_copy_tell_nothing(reader: asyncpg.Connection, tmp_path: Any) -> None:
     await bind(reader, OURS)
-    assert await reader.fetch("SELECT tablename FROM pg_stats WHERE schemaname = 'ledger' AND tablename = 'events'") == []
+    assert (
+        await reader.fetch("SELECT tablename FROM pg_stats WHERE schemaname = 'ledger' AND tablename = 'events'") == []
+    )
     path = tmp_path / "copied"
     await reader.copy_from_table("events", schema_name="ledger", columns=["entity_no"], output=path)
     assert set(path.read_text().split()) == {str(OURS)}
@@ -177,7 +180,10 @@ async def test_the_reader_may_not(ledger: str, statement: str) -> None:
 async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     async with connected(ledger, database.DIRECTORY_ROLE) as directory:
         found = {row["name"]: row["columns"] for row in await directory.fetch(READABLE)}
-        assert {row[0] for row in await directory.fetch("SELECT DISTINCT entity_no FROM ledger.events")} == {OURS, THEIRS}
+        assert {row[0] for row in await directory.fetch("SELECT DISTINCT entity_no FROM ledger.events")} == {
+            OURS,
+            THEIRS,
+        }
     assert found.keys() == {"credentials", "currencies", "entities", "events", "open_transactions", "secrets"}
     assert found["events"] == "entity_no, sequence"
     assert found["open_transactions"] == "entity_no, expire_time"
