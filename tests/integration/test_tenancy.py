@@ -318,6 +318,32 @@ async def test_a_default_of_the_database_binds_nobody(postgres: EmbeddedPostgres
             pool.terminate()
 
 
+SEARCH = """
+CREATE INDEX words ON ledger.events USING gin (to_tsvector('simple', description));
+CREATE FUNCTION ledger.search(entity int4, wanted tsquery) RETURNS TABLE (sequence int8) LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = ledger, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$ SELECT e.sequence FROM events e
+      WHERE ledger.is_bound_to(entity) AND e.entity_no = entity AND to_tsvector('simple', e.description) @@ wanted $$;
+REVOKE ALL ON FUNCTION ledger.search FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.search TO ledger_reader;
+"""
+
+
+async def test_a_search_that_the_owner_runs_keeps_to_the_bound_entity(postgres: EmbeddedPostgres, ledger: str) -> None:
+    """The pattern that migration 0005 recommends for conditions that are not leakproof."""
+    async with cloned(postgres.dsn, ledger) as dsn:
+        async with connected(dsn) as owner:
+            await owner.execute(SEARCH)
+        async with connected(dsn, database.READER_ROLE) as reader:
+            call = "SELECT sequence FROM ledger.search($1, 'opening')"
+            assert await reader.fetch(call, THEIRS) == []
+            await bind(reader, OURS)
+            assert await reader.fetch(call, THEIRS) == []
+            await bind(reader, THEIRS)
+            assert len(await reader.fetch(call, THEIRS)) == 1
+            assert await reader.fetch(call, None) == []
+
+
 async def test_the_directory_store_reads_all_that_it_is_asked(ledger: str) -> None:
     store = await DirectoryStore.open(ledger, DatabaseClock())
     try:
