@@ -87,7 +87,8 @@ async def test_what_is_no_number_is_an_error(reader: asyncpg.Connection) -> None
 
 async def test_functions_see_no_more(reader: asyncpg.Connection) -> None:
     runnable = await reader.fetch(
-        "SELECT proname FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege(oid, 'EXECUTE')"
+        "SELECT proname FROM pg_proc "
+        "WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege(oid, 'EXECUTE')"
     )
     assert [row[0] for row in runnable] == ["last_entry"]
     call = "SELECT ledger.last_entry($1, $2, 'USD', 1000000, NULL)"
@@ -143,7 +144,9 @@ async def test_a_cheap_function_is_not_asked_first(reader: asyncpg.Connection) -
 
 async def test_statistics_and_copy_tell_nothing(reader: asyncpg.Connection, tmp_path: Any) -> None:
     await bind(reader, OURS)
-    assert await reader.fetch("SELECT tablename FROM pg_stats WHERE schemaname = 'ledger' AND tablename = 'events'") == []
+    assert (
+        await reader.fetch("SELECT tablename FROM pg_stats WHERE schemaname = 'ledger' AND tablename = 'events'") == []
+    )
     path = tmp_path / "copied"
     await reader.copy_from_table("events", schema_name="ledger", columns=["entity_no"], output=path)
     assert set(path.read_text().split()) == {str(OURS)}
@@ -177,7 +180,10 @@ async def test_the_reader_may_not(ledger: str, statement: str) -> None:
 async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     async with connected(ledger, database.DIRECTORY_ROLE) as directory:
         found = {row["name"]: row["columns"] for row in await directory.fetch(READABLE)}
-        assert {row[0] for row in await directory.fetch("SELECT DISTINCT entity_no FROM ledger.events")} == {OURS, THEIRS}
+        assert {row[0] for row in await directory.fetch("SELECT DISTINCT entity_no FROM ledger.events")} == {
+            OURS,
+            THEIRS,
+        }
     assert found.keys() == {"credentials", "currencies", "entities", "events", "open_transactions", "secrets"}
     assert found["events"] == "entity_no, sequence"
     assert found["open_transactions"] == "entity_no, expire_time"
@@ -310,6 +316,32 @@ async def test_a_default_of_the_database_binds_nobody(postgres: EmbeddedPostgres
             assert await pool.fetch("SELECT 1 FROM events") == []
         finally:
             pool.terminate()
+
+
+SEARCH = """
+CREATE INDEX words ON ledger.events USING gin (to_tsvector('simple', description));
+CREATE FUNCTION ledger.search(entity int4, wanted tsquery) RETURNS TABLE (sequence int8) LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = ledger, pg_temp SET plan_cache_mode = force_custom_plan
+AS $$ SELECT e.sequence FROM events e
+      WHERE ledger.is_bound_to(entity) AND e.entity_no = entity AND to_tsvector('simple', e.description) @@ wanted $$;
+REVOKE ALL ON FUNCTION ledger.search FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ledger.search TO ledger_reader;
+"""
+
+
+async def test_a_search_that_the_owner_runs_keeps_to_the_bound_entity(postgres: EmbeddedPostgres, ledger: str) -> None:
+    """The pattern that migration 0005 recommends for conditions that are not leakproof."""
+    async with cloned(postgres.dsn, ledger) as dsn:
+        async with connected(dsn) as owner:
+            await owner.execute(SEARCH)
+        async with connected(dsn, database.READER_ROLE) as reader:
+            call = "SELECT sequence FROM ledger.search($1, 'opening')"
+            assert await reader.fetch(call, THEIRS) == []
+            await bind(reader, OURS)
+            assert await reader.fetch(call, THEIRS) == []
+            await bind(reader, THEIRS)
+            assert len(await reader.fetch(call, THEIRS)) == 1
+            assert await reader.fetch(call, None) == []
 
 
 async def test_the_directory_store_reads_all_that_it_is_asked(ledger: str) -> None:

@@ -26,7 +26,7 @@
 -- and that keeps to the bound entity itself:
 --
 --   CREATE FUNCTION ledger.search_…(entity int4, wanted tsquery, …) RETURNS TABLE (sequence int8) LANGUAGE sql STABLE
---   SECURITY DEFINER SET search_path = ledger, pg_temp
+--   SECURITY DEFINER SET search_path = ledger, pg_temp SET plan_cache_mode = force_custom_plan
 --   AS $$ SELECT e.sequence FROM events e WHERE ledger.is_bound_to(entity) AND e.entity_no = entity AND e.words @@ wanted … $$;
 --   REVOKE ALL ON FUNCTION ledger.search_… FROM PUBLIC;
 --   GRANT EXECUTE ON FUNCTION ledger.search_… TO ledger_reader;
