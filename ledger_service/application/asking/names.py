@@ -270,7 +270,7 @@ def _by_place(question: Question, named: list[Name], start: int, end: int) -> tu
 
 
 def _take_codes(question: Question, vocabulary: Vocabulary, found: list[Name]) -> None:
-    """ "account 4000"."""
+    """As in "account 4000"."""
     for match in list(re.finditer(r"\baccounts?\s+(?:number\s+|no\.?\s+)?(?P<code>\d[\w.-]*\w|\d)", question.rest)):
         named = vocabulary.of_code(match["code"])
         if len(named) == 1:
