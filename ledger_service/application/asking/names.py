@@ -19,9 +19,11 @@ MIN_LETTERS = 5
 
 _KINDS = {
     "category": Kind.CATEGORY, "categories": Kind.CATEGORY, "account": Kind.ACCOUNT, "accounts": Kind.ACCOUNT,
-    "counterparty": Kind.COUNTERPARTY, "vendor": Kind.COUNTERPARTY, "merchant": Kind.COUNTERPARTY,
-    "supplier": Kind.COUNTERPARTY, "customer": Kind.COUNTERPARTY, "client": Kind.COUNTERPARTY, "payee": Kind.COUNTERPARTY,
-    "counterparties": Kind.COUNTERPARTY, "vendors": Kind.COUNTERPARTY, "shop": Kind.COUNTERPARTY, "store": Kind.COUNTERPARTY,
+    **dict.fromkeys(
+        ("counterparty", "counterparties", "vendor", "vendors", "merchant", "supplier", "customer", "client", "payee",
+         "shop", "store"),
+        Kind.COUNTERPARTY,
+    ),
 }  # fmt: skip
 _PLACES = {
     "at": (Kind.COUNTERPARTY, Kind.ACCOUNT),

@@ -71,7 +71,7 @@ def take_periods(question: Question, today: date) -> Periods:
     place = 0
     try:
         while place < len(question.rest):
-            at = _at(question, place, today, comparing=comparing and bool(said), after=said[-1].end if said else None)
+            at = _at(question, place, today, comparing=comparing and bool(said))
             if at is None:
                 place += 1
                 continue
@@ -98,7 +98,7 @@ def take_periods(question: Question, today: date) -> Periods:
     return Periods(_present(other, today) if main is None and other is not None else main, other)
 
 
-def _at(question: Question, place: int, today: date, *, comparing: bool, after: int | None) -> _Said | None:
+def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Said | None:
     """A stretch of days that is said at this place, with the words that lead to it."""
     text = question.rest
     if place and text[place - 1].isalnum():
@@ -202,10 +202,8 @@ def _take_earlier(question: Question, main: Period | None) -> tuple[Period | Non
     if main is None or main.first is None or main.before is None:
         return None, Period()
     span = Span(main.first, main.before)
-    if match["same"] or match["unit"] == "year":
-        earlier = days.year_earlier(span)
-    else:
-        earlier = days.before_it(span)
+    by_a_year = match["same"] or match["unit"] == "year"
+    earlier = days.year_earlier(span) if by_a_year else days.before_it(span)
     return main, Period(earlier.first, earlier.before, said.removeprefix("than ").strip())
 
 

@@ -110,7 +110,7 @@ class AskStore(Protocol):
     """Reads for questions, as a role that can't write; storage.asking implements it."""
 
     async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
-        """At most so many names of a kind; each statement takes so many seconds at most. Raises Unavailable, TooBroad."""
+        """At most so many names of a kind, within so many seconds a statement. Raises Unavailable, TooBroad."""
         ...
 
     async def ask(
