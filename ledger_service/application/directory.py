@@ -15,6 +15,7 @@ class Directory:
     def __init__(self, reads: ReadStore) -> None:
         self._reads = reads
         self._known: dict[str, Entity] = {}
+        self._ids: dict[int, str] = {}
 
     async def find(self, entity_id: str) -> Entity:
         """The entity, as of some time: only number, id and key are to be relied on.
@@ -27,6 +28,18 @@ class Directory:
             if len(self._known) >= _CAPACITY:
                 self._known.clear()
             self._known[entity_id] = entity
+        return entity
+
+    async def numbered(self, entity_no: int) -> Entity | None:
+        """The entity with this number, as `find` gives it; None: there is none."""
+        entity_id = self._ids.get(entity_no)
+        if entity_id is not None:
+            return await self.find(entity_id)
+        entity = await self._reads.entity_numbered(entity_no)
+        if entity is not None:
+            if len(self._ids) >= _CAPACITY:
+                self._ids.clear()
+            self._ids[entity_no] = entity.entity_id
         return entity
 
     async def fresh(self, entity_id: str) -> Entity:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.application.authentication import Authenticator
+from ledger_service.application.details import Describer
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -28,5 +29,6 @@ class UseCases:
     writes: Writes
     reads: Reads
     watching: Watching
+    describer: Describer
     currencies: Currencies
     limits: Limits
