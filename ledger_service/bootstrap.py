@@ -9,40 +9,47 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 import uuid_utils
 from iso4217 import Currency
 
 from ledger_service import telemetry
+from ledger_service.application.admission import Admission, AdmissionLimits
 from ledger_service.application.answers import Answers
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.details import Describer
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
+from ledger_service.application.finding import Finding
+from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
 from ledger_service.application.use_cases import Limits, UseCases
+from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
-from ledger_service.config import Listeners, Settings
+from ledger_service.config import ConfigError, Listeners, Settings
 from ledger_service.domain.money import Currencies
 from ledger_service.gateway.server import CannotListenError as CannotListenRestError
 from ledger_service.gateway.server import Gateway, GatewayOptions
+from ledger_service.remote.jwks import JwksFile, JwksUrl
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
+from ledger_service.tls import TlsError, TlsFiles
 
 __all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
 
 _log = structlog.get_logger()
 
-CANNOT_SERVE = (UnsafeServerError, CannotListenError, CannotListenRestError, StorageError)
+CANNOT_SERVE = (ConfigError, UnsafeServerError, CannotListenError, CannotListenRestError, TlsError, StorageError)
 """What `start` raises with a message that says all an operator needs."""
 
 
@@ -107,6 +114,7 @@ class RunningService:
     reads: ReadStore
     watching: Watching
     expiry: Expiry
+    admission: Admission
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -124,6 +132,7 @@ class RunningService:
         await asyncio.gather(*(part.stop(_GRACE_SECONDS) for part in (self.server, self.gateway) if part is not None))
         await self.watching.stop()
         await self.committer.stop()
+        await self.admission.stop()
         await self.reads.close()
         _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
 
@@ -132,7 +141,7 @@ _GRACE_SECONDS = 2.0
 
 
 async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningService:
-    """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError."""
+    """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError, TlsError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
@@ -148,11 +157,13 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         random.SystemRandom(),
     )
     expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
-    pepper = settings.key_pepper.get_secret_value()
+    tokens = PageTokens(await reads.secret("page_token_key"))
+    admission = await _admission(settings, reads, config.bootstrap_token)
     use_cases = UseCases(
-        authenticator=Authenticator(reads, pepper, config.bootstrap_token, time.monotonic),
+        admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
-        reads=Reads(reads, directory, PageTokens(await reads.secret("page_token_key")), currencies),
+        reads=Reads(reads, directory, tokens, currencies),
+        finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
         watching=watching,
         describer=Describer(reads),
         currencies=currencies,
@@ -166,7 +177,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         if part is not None:
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
-    return RunningService(listeners, settings, server, gateway, committer, reads, watching, expiry)
+    return RunningService(listeners, settings, server, gateway, committer, reads, watching, expiry, admission)
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
@@ -175,7 +186,14 @@ def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
         return None
     return Server(
         use_cases,
-        ServerOptions(address, config.reuse_port, settings.max_message_bytes, settings.max_concurrent_rpcs),
+        ServerOptions(
+            address,
+            config.reuse_port,
+            settings.max_message_bytes,
+            settings.max_concurrent_rpcs,
+            tls_files(settings),
+            settings.grpc_mutual if settings.grpc_mutual != "off" else None,
+        ),
     )
 
 
@@ -194,6 +212,9 @@ def _gateway(config: WorkerConfig, use_cases: UseCases) -> Gateway | None:
             max_connections=settings.max_connections,
             keep_alive_seconds=settings.keep_alive_seconds,
             client_timeout_seconds=settings.client_timeout_seconds,
+            tls=tls_files(settings),
+            # As the first gRPC listener does: with a second one for certificates it takes tokens alone as well.
+            demand_certificate=settings.grpc_mutual == "off",
         ),
         make_key=lambda: str(uuid_utils.uuid7()),
         monotonic=time.monotonic,
@@ -222,6 +243,54 @@ async def run_worker(config: WorkerConfig, *, ready: Callable[[Listeners], None]
 def iso_currencies() -> dict[str, int]:
     """Exponents of the currencies of ISO 4217; codes without one in the standard (gold, tests) are left out."""
     return {currency.code: currency.exponent for currency in Currency if currency.exponent is not None}
+
+
+def tls_files(settings: Settings) -> TlsFiles | None:
+    """What every listener serves TLS with; None: plain text."""
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
+
+
+async def _admission(settings: Settings, reads: ReadStore, bootstrap_token: str | None) -> Admission:
+    authenticator = Authenticator(
+        reads,
+        settings.key_pepper.get_secret_value(),
+        bootstrap_token,
+        time.monotonic,
+        tokens=await _token_verifier(settings),
+        cache_seconds=settings.credential_recheck_seconds,
+    )
+    limits = AdmissionLimits(settings.rate_limit_per_second, settings.rate_limit_burst, settings.max_concurrent_calls)
+    # Less than what is remembered is good for: both together are the time that a revocation may take.
+    recheck_seconds = settings.credential_recheck_seconds * 2 / 3
+    return Admission(authenticator, limits, time.monotonic, recheck_seconds=recheck_seconds)
+
+
+async def _token_verifier(settings: Settings) -> TokenVerifier | None:
+    if settings.jwt_issuer is None or settings.jwt_audience is None:
+        return None
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audience=settings.jwt_audience,
+        label=settings.jwt_label,
+        entities_claim=settings.jwt_entities_claim,
+        leeway_seconds=settings.jwt_leeway_seconds,
+        max_lifetime_seconds=settings.jwt_max_lifetime_seconds,
+    )
+    keys: Keys
+    if settings.jwt_secret is not None:
+        keys = SecretKey(settings.jwt_secret.get_secret_value())
+    else:
+        source = settings.jwt_keys or ""
+        try:
+            document: KeyDocument = JwksUrl(source) if "://" in source else JwksFile(Path(source))
+        except ValueError as error:
+            raise ConfigError(f"LEDGER_JWT_KEYS: {error}") from error
+        keys = issuer_keys = IssuerKeys(document, settings.jwt_max_stale_seconds, time.monotonic)
+        # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
+        await issuer_keys.prepare()
+    return TokenVerifier(rules, keys, time.time)
 
 
 def _committer_limits(settings: Settings) -> CommitterLimits:

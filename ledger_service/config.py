@@ -7,7 +7,9 @@ bounded by a number that has a name here.
 
 from __future__ import annotations
 
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -19,11 +21,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_PREFIX = "LEDGER_"
 
-# Read by the clients (examples, demo), the bench and the supervisor of the workers, not by Settings.
-OTHER_VARIABLES = frozenset({"LEDGER_TARGET", "LEDGER_TOKEN", "LEDGER_WORKER_INDEX"})
+# Read by the clients (examples, demo, health), the bench and the supervisor of the workers, not by Settings.
+OTHER_VARIABLES = frozenset(
+    {"LEDGER_TARGET", "LEDGER_TOKEN", "LEDGER_WORKER_INDEX", "LEDGER_HEALTH_CERTIFICATE", "LEDGER_HEALTH_KEY"}
+)
 
 # A token that can be guessed is worse than none: it looks like protection.
 MIN_TOKEN_CHARACTERS = 16
+
+# As many bytes as the digest has: RFC 7518, section 3.2.
+MIN_JWT_SECRET_CHARACTERS = 32
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -78,8 +85,22 @@ def _absolute(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _absolute_or_none(path: Path | None) -> Path | None:
+    return None if path is None else _absolute(path)
+
+
+def _label_text(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,40}", text, re.ASCII):
+        raise ValueError("must be 1 to 40 of A-Z a-z 0-9 . _ -")
+    return text
+
+
 def _option(default: Any, meaning: str, *, flag: str | None = None, **bounds: Any) -> Any:  # noqa: ANN401
     return Field(default=default, description=meaning, json_schema_extra={"flag": flag} if flag else None, **bounds)
+
+
+LISTENERS = ("grpc", "rest")
+"""Options with the addresses that callers' tokens come in on."""
 
 
 class Settings(BaseSettings):
@@ -105,6 +126,25 @@ class Settings(BaseSettings):
     rest: Annotated[str, AfterValidator(_address_or_off)] = _option(
         "127.0.0.1:8080", "HOST:PORT to serve REST on, or off; port 0 takes a free one", flag="--rest"
     )
+    tls_certificate: Annotated[Path | None, AfterValidator(_absolute_or_none)] = _option(
+        None, "PEM file: the server's certificate, then those up to its authority; with it all listeners speak TLS",
+        flag="--tls-certificate",
+    )  # fmt: skip
+    tls_key: Annotated[Path | None, AfterValidator(_absolute_or_none)] = _option(
+        None, "PEM file: the key of the certificate", flag="--tls-key"
+    )
+    tls_client_ca: Annotated[Path | None, AfterValidator(_absolute_or_none)] = _option(
+        None, "PEM file: whose client certificates are taken; with it clients must show one", flag="--tls-client-ca"
+    )
+    grpc_mutual: Annotated[str, AfterValidator(_address_or_off)] = _option(
+        "off",
+        "HOST:PORT of a second gRPC listener that demands client certificates; the first one then asks for none",
+    )
+    insecure: bool = _option(
+        default=False,
+        meaning="true serves plain text to other machines as well: for networks that encrypt by themselves",
+        flag="--insecure",
+    )  # fmt: skip
     workers: int = _option(1, "processes that share the port", flag="--workers", ge=1, le=64)
     metrics: Annotated[str, AfterValidator(_address_or_off)] = _option(
         "off", "HOST:PORT to serve Prometheus metrics on; worker n uses PORT+n", flag="--metrics"
@@ -124,7 +164,32 @@ class Settings(BaseSettings):
         SecretStr(""),
         "secret mixed into the stored hashes of tokens; tokens made with another one stop working",
     )
+    credential_recheck_seconds: float = _option(
+        15.0, "seconds that a credential's meaning is remembered; revocations take effect within twice this",
+        ge=0.05, le=15,
+    )  # fmt: skip
 
+    jwt_issuer: str | None = _option(None, "the `iss` of the JWTs that are taken; without it none are")
+    jwt_audience: str | None = _option(None, "what must stand in their `aud`")
+    jwt_label: Annotated[str, AfterValidator(_label_text)] = _option(
+        "idp", "the issuer's name in the history: jwt:LABEL:SUB"
+    )
+    jwt_keys: str | None = _option(None, "their issuer's key set (JWKS): an https:// URL, or a file")
+    jwt_secret: SecretStr | None = _option(
+        None, "instead of keys, the secret that HS256 tokens are signed with", min_length=MIN_JWT_SECRET_CHARACTERS
+    )
+    jwt_entities_claim: str = _option("ledger_entities", "the claim with the entities that a token may see")
+    jwt_leeway_seconds: float = _option(30.0, "seconds that the issuer's clock may be from ours", ge=0, le=300)
+    jwt_max_lifetime_seconds: float = _option(86_400.0, "seconds from `iat` to `exp`, at most", ge=1, le=31_536_000)
+    jwt_max_stale_seconds: float = _option(
+        14_400.0, "seconds that keys are used on while their issuer does not answer", ge=300, le=604_800
+    )
+
+    rate_limit_per_second: float = _option(
+        0.0, "calls a second of one caller at a worker, a batch counts its items; 0: no limit", ge=0, le=1_000_000
+    )
+    rate_limit_burst: int = _option(1_000, "calls that a caller who was idle may make at once", ge=1, le=1_000_000)
+    max_concurrent_calls: int = _option(2_048, "calls of one caller under way in a worker", ge=1, le=100_000)
     max_queued_commands: int = _option(
         20_000, "writes that may wait for a commit; more are refused at once", ge=1, le=1_000_000
     )
@@ -152,6 +217,7 @@ class Settings(BaseSettings):
     write_timeout_seconds: float = _option(
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
+    search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=60)
     drain_seconds: float = _option(30.0, "seconds to finish accepted calls after SIGTERM", ge=0, le=3_600)
     watch_poll_milliseconds: int = _option(
         50, "milliseconds between two looks of a watcher for new events", ge=1, le=10_000
@@ -179,6 +245,35 @@ class Settings(BaseSettings):
                 raise ValueError(f"--metrics (LEDGER_METRICS): choose a port from 1 to {65536 - self.workers}")
         return self
 
+    @model_validator(mode="after")
+    def _tls_agrees(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("give both --tls-certificate (LEDGER_TLS_CERTIFICATE) and --tls-key (LEDGER_TLS_KEY)")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("--tls-client-ca (LEDGER_TLS_CLIENT_CA) needs --tls-certificate and --tls-key")
+        if self.grpc_mutual != "off":
+            if self.grpc == "off":
+                raise ValueError("LEDGER_GRPC_MUTUAL needs --grpc (LEDGER_GRPC), which is off")
+            if self.tls_client_ca is None:
+                raise ValueError("LEDGER_GRPC_MUTUAL needs --tls-client-ca (LEDGER_TLS_CLIENT_CA)")
+            if self.workers > 1 and not Address.parse(self.grpc_mutual).port:
+                raise ValueError("LEDGER_GRPC_MUTUAL: several workers need a port that is not 0")
+        return self
+
+    @model_validator(mode="after")
+    def _jwt_agrees(self) -> Self:
+        given = {
+            "LEDGER_JWT_ISSUER": self.jwt_issuer, "LEDGER_JWT_AUDIENCE": self.jwt_audience,
+            "LEDGER_JWT_KEYS": self.jwt_keys, "LEDGER_JWT_SECRET": self.jwt_secret,
+        }  # fmt: skip
+        if any(value is not None for value in given.values()):
+            missing = [name for name in ("LEDGER_JWT_ISSUER", "LEDGER_JWT_AUDIENCE") if given[name] is None]
+            if missing:
+                raise ValueError(f"for JWTs give {' and '.join(missing)} as well")
+            if (self.jwt_keys is None) == (self.jwt_secret is None):
+                raise ValueError("for JWTs give either LEDGER_JWT_KEYS or LEDGER_JWT_SECRET")
+        return self
+
     def to_environment(self) -> dict[str, str]:
         """All options as environment variables, secrets in clear: for a child process and nothing else."""
         variables = {}
@@ -189,6 +284,30 @@ class Settings(BaseSettings):
             if value is not None:
                 variables[env_name(name)] = str(value)
         return variables
+
+
+def refuse_plain_text_to_others(settings: Settings) -> None:
+    """Raises ConfigError where bearer tokens would cross a network in clear and nobody has said that they may."""
+    if settings.tls_certificate is not None or settings.insecure:
+        return
+    for name in LISTENERS:
+        address = getattr(settings, name)
+        if address != "off" and not is_loopback(Address.parse(address).host):
+            raise ConfigError(
+                f"{_label(name)} is {address}, and without TLS tokens would cross the network in clear: "
+                "give --tls-certificate and --tls-key (LEDGER_TLS_CERTIFICATE, LEDGER_TLS_KEY), "
+                "or, where the network encrypts by itself, --insecure (LEDGER_INSECURE=true)"
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a listener on this host."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def env_name(option: str) -> str:
@@ -217,7 +336,8 @@ def _explain(details: Mapping[str, Any]) -> str:
     field = Settings.model_fields[name]
     if "SecretStr" in str(field.annotation):
         # pydantic's own words may quote the value.
-        message = f"must have at least {MIN_TOKEN_CHARACTERS} characters; `openssl rand -hex 32` makes a good one"
+        least = next((rule.min_length for rule in field.metadata if hasattr(rule, "min_length")), MIN_TOKEN_CHARACTERS)
+        message = f"must have at least {least} characters; `openssl rand -hex 32` makes a good one"
     elif bounds := _bounds(field):
         message = f"must be a number {bounds}, not {details['input']!r}"
     elif details["type"] != "value_error":

@@ -64,6 +64,10 @@ _SECRET_KEYS: Final = frozenset(
         "secret",
         "key_pepper",
         "api_key",
+        "jwt_secret",
+        "cookie",
+        "credential",
+        "pepper",
     }
 )
 _REDACTED: Final = "[redacted]"
@@ -111,7 +115,8 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
         redact_secrets,
     ]
     last: list[Processor] = (
-        [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        # Plain tracebacks: the default one prints the variables of every frame, and tokens are among them.
+        [structlog.dev.ConsoleRenderer(colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback)]
         if console
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
@@ -141,3 +146,6 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
     # uvicorn tells of each malformed request, which any stranger can send.
     logging.getLogger("uvicorn.error").setLevel(max(logging.ERROR, root.level))
+    # These tell of whole requests and answers.
+    for name in ("httpx2", "httpcore2", "httpcore", "hpack"):
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

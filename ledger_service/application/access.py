@@ -58,13 +58,21 @@ SCOPES: dict[str, Scope] = {
     "GetTransaction": Scope.READ,
     "LookUpTransaction": Scope.READ,
     "ListTransactions": Scope.READ,
+    "SearchTransactions": Scope.READ,
+    "ListCounterparties": Scope.READ,
     "EditTransaction": Scope.WRITE,
     "ApproveTransactions": Scope.APPROVE,
     "ClearTransaction": Scope.WRITE,
     "VoidTransaction": Scope.WRITE,
     "ReverseTransaction": Scope.REVERSE,
+    "CategorizeTransaction": Scope.WRITE,
     "ListTransactionRevisions": Scope.READ,
     "WatchTransactions": Scope.READ,
+    "CreateCategory": Scope.WRITE,
+    "GetCategory": Scope.READ,
+    "ListCategories": Scope.READ,
+    "UpdateCategory": Scope.WRITE,
+    "ArchiveCategory": Scope.WRITE,
 }
 """The scope that each method needs. A method without an entry keeps the server from starting."""
 

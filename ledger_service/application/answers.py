@@ -9,7 +9,7 @@ from ledger_service.domain.account import Entity
 from ledger_service.domain.decide import Applied, Outcome, Recorded, Refused
 from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.money import Currencies, format_minor_units
-from ledger_service.domain.snapshots import account_from, entity_from, refusal_from
+from ledger_service.domain.snapshots import account_from, category_from, entity_from, refusal_from
 from ledger_service.domain.transaction import EventKind
 
 Answer = Applied | Refused
@@ -89,5 +89,7 @@ def _of_chart(entity: Entity, event: Event) -> Applied:
     if event.account_no is not None:
         account = account_from(event.detail, event.account_no, event.sequence)
         return Applied(event.sequence, account=account, replayed=True)
+    if event.kind in {EventKind.CATEGORY_CREATED, EventKind.CATEGORY_CHANGED}:
+        return Applied(event.sequence, category=category_from(event.detail, event.sequence), replayed=True)
     changed = entity_from(event.detail, entity.entity_no, entity.entity_id, entity.id_key, event.sequence)
     return Applied(event.sequence, entity=changed, replayed=True)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, NamedTuple, Protocol
 
 from ledger_service.domain.account import Account, Entity, EntityState
+from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide import Book
 from ledger_service.domain.snapshots import entity_snapshot
@@ -45,6 +47,10 @@ class Rejected(StorageError):
 
 class Unavailable(StorageError):
     """No connection, or it broke before COMMIT was sent; nothing was written."""
+
+
+class TooBroad(StorageError):
+    """A query could not be answered within its time limit."""
 
 
 class CommitUnknown(StorageError):
@@ -183,6 +189,55 @@ class TransactionFilter:
     effective_from: datetime | None
     effective_before: datetime | None
     ascending: bool
+    by_effective_time: bool = False
+    """By effective time; else by creation."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionPlace:
+    """Where a transaction stands in a list: after it the list goes on."""
+
+    transaction_no: int
+    effective_time: datetime | None = None
+    """In lists by effective time."""
+
+
+@dataclass(frozen=True, slots=True)
+class SearchFilter:
+    """What to search for; None: any. Amounts are minor units by currency, least and most."""
+
+    words: tuple[str, ...]
+    prefixes: tuple[str, ...]
+    phrases: tuple[str, ...]
+    effective_from: datetime | None
+    effective_before: datetime | None
+    statuses: tuple[int, ...]
+    amounts: Mapping[str, tuple[int | None, int | None]] | None
+
+
+class DealtAmount(NamedTuple):
+    """What was dealt with a counterparty in a currency, in minor units, less what was reversed."""
+
+    currency: str
+    transactions: int
+    total: int
+
+    @property
+    def average(self) -> int:
+        """The total by the count, rounded half to even."""
+        return round(Fraction(self.total, self.transactions))
+
+
+@dataclass(frozen=True, slots=True)
+class CounterpartyRecord:
+    """With whom the entity deals; `key` is the same for all spellings of the name."""
+
+    key: str
+    name: str
+    transactions: int
+    first_seen: datetime
+    last_seen: datetime
+    amounts: tuple[DealtAmount, ...]
 
 
 class BalanceRow(NamedTuple):
@@ -267,8 +322,24 @@ class ReadStore(Protocol):
     ) -> list[Transaction]: ...
 
     async def list_transactions(
-        self, entity_no: int, wanted: TransactionFilter, after: int | None, limit: int
+        self, entity_no: int, wanted: TransactionFilter, after: TransactionPlace | None, limit: int
     ) -> list[Transaction]: ...
+
+    async def search(
+        self, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int, seconds: float
+    ) -> tuple[int, list[Transaction]]:
+        """How many there are, counted up to one more than `most`, and a page of them. Raises TooBroad."""
+        ...
+
+    async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
+        """By key. Raises TooBroad."""
+        ...
+
+    async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]: ...
+
+    async def list_categories(
+        self, entity_no: int, include_archived: bool, after: tuple[str, str] | None, limit: int
+    ) -> list[Category]: ...
 
     async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]: ...
 
@@ -287,6 +358,8 @@ class ReadStore(Protocol):
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
 
     async def ping(self) -> None: ...
+
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)

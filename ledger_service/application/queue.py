@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ledger_service.domain.commands import (
     ApproveTransactions,
+    CategorizeTransaction,
     ClearTransaction,
     CreateAccount,
     CreateTransaction,
@@ -19,12 +20,14 @@ from ledger_service.domain.commands import (
 from ledger_service.domain.decide import Outcome
 from ledger_service.domain.errors import LedgerError, Reason
 
-# Changes of existing accounts or of the entity are written apart from postings: what the triggers see of
-# the account's state and limits is then the same for every posting of a database transaction.
+# Changes of existing accounts, of the entity and of categories are written apart from postings: what the triggers
+# see of the account's state and limits, and of categories, is then the same for every posting of a database
+# transaction.
 _SHAREABLE = (
     CreateTransaction,
     CreateAccount,
     ApproveTransactions,
+    CategorizeTransaction,
     ClearTransaction,
     EditTransaction,
     ReverseTransaction,

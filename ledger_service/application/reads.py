@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import IntEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ from ledger_service.application.ports import (
     Moment,
     ReadStore,
     TransactionFilter,
+    TransactionPlace,
 )
 from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.errors import LedgerError, Reason, invalid
@@ -29,6 +31,13 @@ from ledger_service.domain.totals import ZERO
 from ledger_service.domain.transaction import BalanceAfter, EventKind, Transaction
 
 MAX_BALANCES = 1000
+
+
+class TransactionOrder(IntEnum):
+    """By which time transactions are listed; protos/ledger/v1/transaction_service.proto."""
+
+    CREATED = 1
+    EFFECTIVE = 2
 
 
 class AccountBalances(NamedTuple):
@@ -255,14 +264,20 @@ class Reads:
         effective_from: datetime | None,
         effective_before: datetime | None,
         ascending: bool,
+        order: int = TransactionOrder.CREATED,
     ) -> tuple[Entity, list[Transaction], str]:
-        """Transactions as they are now, by age."""
+        """Transactions as they are now, by age or by effective time."""
         entity = await self._enter(principal, "ListTransactions", entity_id)
         for index, status in enumerate(statuses):
             if not 1 <= status <= 5:
                 raise invalid(f"statuses[{index}]", "must be PENDING, CLEARED, POSTED, VOIDED or EXPIRED")
         if effective_from and effective_before and effective_before <= effective_from:
             raise invalid("effective_before", "must lie after effective_from")
+        if order not in (0, *TransactionOrder):
+            raise invalid("order", "must be CREATED or EFFECTIVE, or left out")
+        by_effective_time = order == TransactionOrder.EFFECTIVE
+        if by_effective_time and account_id:
+            raise invalid("order", "by effective time not together with account_id; leave one of them out")
         chosen = tuple(sorted(set(statuses)))
         query = (
             "ListTransactions",
@@ -272,18 +287,20 @@ class Reads:
             effective_from,
             effective_before,
             ascending,
+            by_effective_time,
         )
-        after = _number(self._tokens.read(query, token))
+        after = _place(self._tokens.read(query, token))
         limit = page_size(size)
         account_no = (await self._account(entity, account_id)).account_no if account_id else None
-        wanted = TransactionFilter(chosen, account_no, effective_from, effective_before, ascending)
+        wanted = TransactionFilter(chosen, account_no, effective_from, effective_before, ascending, by_effective_time)
         found = await self._store.list_transactions(entity.entity_no, wanted, after, limit + 1)
-        more = len(found) > limit
-        return (
-            entity,
-            found[:limit],
-            self._tokens.make(query, [found[limit - 1].transaction_no]) if more else "",
-        )
+        if len(found) <= limit:
+            return entity, found, ""
+        last = found[limit - 1]
+        place: list[object] = [last.transaction_no]
+        if by_effective_time:
+            place.append(last.effective_time.isoformat())
+        return entity, found[:limit], self._tokens.make(query, place)
 
     async def revisions(
         self, principal: Principal, entity_id: str, transaction_id: str, size: int, token: str
@@ -355,6 +372,13 @@ def _transaction_no(entity: Entity, transaction_id: str) -> int:
 def _number(place: list[object] | None) -> int | None:
     """The number that a page token of ours holds."""
     return int(str(place[0])) if place else None
+
+
+def _place(place: list[object] | None) -> TransactionPlace | None:
+    """The transaction that a page token of ours holds, with its effective time where the list goes by it."""
+    if place is None:
+        return None
+    return TransactionPlace(int(str(place[0])), datetime.fromisoformat(str(place[1])) if len(place) > 1 else None)
 
 
 def _transaction_not_found(transaction_id: str) -> LedgerError:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ledger_service.application.authentication import Authenticator
+from ledger_service.application.admission import Admission
 from ledger_service.application.details import Describer
+from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
@@ -25,9 +26,10 @@ class Limits:
 class UseCases:
     """What the adapters call."""
 
-    authenticator: Authenticator
+    admission: Admission
     writes: Writes
     reads: Reads
+    finding: Finding
     watching: Watching
     describer: Describer
     currencies: Currencies

@@ -47,6 +47,10 @@ class Writes:
         """An id for an account whose caller has chosen none."""
         return random_id("acc_", self._make_uuid())
 
+    def fresh_category_id(self) -> str:
+        """An id for a category whose caller has chosen none."""
+        return random_id("cat_", self._make_uuid())
+
     async def entity_for(self, principal: Principal, method: str, entity_id: str) -> Entity:
         """The entity that a call is about, if the caller may make it. Raises LedgerError."""
         authorize(principal, method, entity_id)

@@ -28,6 +28,8 @@ class Banner:
     database: str
     admin_token: AdminToken | None
     token_configured: bool
+    certificate: Path | None = None
+    """What clients may verify the server with; None: plain text."""
 
     def print(self, listeners: Listeners) -> None:
         """Print to standard output, in colour on a terminal."""
@@ -47,7 +49,7 @@ class Banner:
         if listeners.grpc != "off":
             lines.append(("gRPC", listeners.grpc + processes))
         if listeners.rest != "off":
-            lines.append(("REST", f"http://{listeners.rest}{processes}, documentation at /docs"))
+            lines.append(("REST", f"{self._url(listeners)}{processes}, documentation at /docs"))
         lines.append(("database", self.database))
         if self.admin_token and self.admin_token.is_new:
             lines += [
@@ -65,16 +67,20 @@ class Banner:
     def _first_steps(self, listeners: Listeners) -> list[tuple[str, str]]:
         if listeners.grpc == "off":
             target = "" if listeners.rest == DEFAULT_REST else f" --address {listeners.rest}"
+            trust = f" --cacert {shlex.quote(str(self.certificate))}" if self.certificate else ""
             return [
-                ("first call", f"curl -H {self._header} http://{listeners.rest}/v1/entities"),
+                ("first call", f"curl{trust} -H {self._header} {self._url(listeners)}/v1/entities"),
                 ("health", f"{_program()} health --rest{target}"),
             ]
         address = listeners.grpc
         return [
-            ("first call", f"grpcurl -plaintext -H {self._header} {address} {_FIRST_METHOD}"),
+            ("first call", f"grpcurl {self._transport} -H {self._header} {address} {_FIRST_METHOD}"),
             ("", f"{_program()} demo{self._demo_options(address)}"),
             ("health", f"{_program()} health{'' if address == DEFAULT_ADDRESS else f' --address {address}'}"),
         ]
+
+    def _url(self, listeners: Listeners) -> str:
+        return f"{'https' if self.certificate else 'http'}://{listeners.rest}"
 
     def _demo_options(self, address: str) -> str:
         """What the demo can't know by itself here."""
@@ -86,6 +92,10 @@ class Banner:
     @property
     def _file(self) -> str:
         return shlex.quote(str(self.admin_token.path)) if self.admin_token else ""
+
+    @property
+    def _transport(self) -> str:
+        return "-plaintext" if self.certificate is None else f"-cacert {shlex.quote(str(self.certificate))}"
 
     @property
     def _header(self) -> str:

@@ -46,11 +46,13 @@ def _print_markdown(rows: list[OptionRow]) -> None:
 def _print_table(rows: list[OptionRow]) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("VARIABLE", "FLAG", "VALUE", "DEFAULT", "MEANING"):
         table.add_column(heading, no_wrap=heading != "MEANING", overflow="fold")
     for row in rows:
-        table.add_row(row.variable, row.flag, row.value, row.default, row.meaning)
+        # As Text: a value may look like markup.
+        table.add_row(*(Text(cell) for cell in (row.variable, row.flag, row.value, row.default, row.meaning)))
     # A pipe has no width: give the lines the room they need, so that grep finds whole ones.
     Console(highlight=False, width=None if sys.stdout.isatty() else 250).print(table)

@@ -14,7 +14,14 @@ import typer
 
 from ledger_service.cli.errors import CannotStartError
 from ledger_service.cli.progress import Progress, make_progress
-from ledger_service.config import Address, Listeners, Settings, load_settings, misspelt_variables
+from ledger_service.config import (
+    Address,
+    Listeners,
+    Settings,
+    load_settings,
+    misspelt_variables,
+    refuse_plain_text_to_others,
+)
 
 if TYPE_CHECKING:
     from ledger_service.cli.admin_token import AdminToken
@@ -42,6 +49,16 @@ def command(
         str | None,
         typer.Option(help="HOST:PORT to serve REST on (default: 127.0.0.1:8080), or off; port 0: a free one."),
     ] = None,
+    tls_certificate: Annotated[
+        str | None, typer.Option(help="PEM file of the server's certificate: serve TLS.")
+    ] = None,
+    tls_key: Annotated[str | None, typer.Option(help="PEM file of its key.")] = None,
+    tls_client_ca: Annotated[
+        str | None, typer.Option(help="PEM file: clients must show a certificate of these authorities.")
+    ] = None,
+    insecure: Annotated[
+        bool | None, typer.Option("--insecure", help="Serve plain text to other machines as well.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Processes that share the port, 1 to 64 (default: 1).")] = None,
     metrics: Annotated[
         str | None, typer.Option(help="HOST:PORT for Prometheus (default: off); worker n uses PORT+n.")
@@ -63,9 +80,11 @@ def command(
     from ledger_service.telemetry import configure_logging
 
     settings = load_settings(
-        dsn=dsn, data_dir=data_dir, grpc=grpc, rest=rest, workers=workers, metrics=metrics,
-        log_level=log_level, log_format=log_format,
+        dsn=dsn, data_dir=data_dir, grpc=grpc, rest=rest, workers=workers, metrics=metrics, log_level=log_level,
+        log_format=log_format, tls_certificate=tls_certificate, tls_key=tls_key, tls_client_ca=tls_client_ca,
+        insecure=insecure,
     )  # fmt: skip
+    refuse_plain_text_to_others(settings)
     configure_logging(settings.log_level, settings.log_format)
     for line in misspelt_variables():
         logger.warning("unknown_option", hint=line)
@@ -81,6 +100,15 @@ async def _until_signal(settings: Settings, progress: Progress) -> None:
 
 
 async def _serve(settings: Settings, progress: Progress) -> None:
+    from ledger_service.bootstrap import tls_files
+    from ledger_service.tls import TlsError, read_tls
+
+    if files := tls_files(settings):
+        try:
+            # Before a database is started for a service that could not serve.
+            read_tls(files)
+        except TlsError as error:
+            raise CannotStartError(str(error)) from error
     with contextlib.ExitStack() as held_ports:
         listeners = await _reserve_ports(settings, held_ports)
         if settings.dsn is not None:
@@ -140,6 +168,7 @@ async def _serve_on(
         database=f"embedded PostgreSQL in {settings.data_dir}" if server else "the one of LEDGER_DSN",
         admin_token=admin,
         token_configured=settings.bootstrap_token is not None,
+        certificate=settings.tls_certificate,
     )
     progress("Starting to serve")
     run = _run_pool if settings.workers > 1 else _run_single

@@ -53,6 +53,19 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
+class BankAccount:
+    """The account at a bank that an account of the ledger mirrors."""
+
+    bank_account_id: str
+    name: str
+    type: str | None = None
+    subtype: str | None = None
+    mask: str | None = None
+    institution_id: str | None = None
+    institution_name: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Entity:
     """A tenant; `entity_no` and `id_key` never leave the service."""
 
@@ -89,6 +102,10 @@ class Account:
     updated_time: datetime
     sequence: int
     revision: int
+    financial_type: str | None = None
+    sub_type_code: str | None = None
+    is_category: bool = False
+    bank_account: BankAccount | None = None
 
     normal_side: Side = field(init=False)
     """The side on which it grows; asked for with every entry, so it is worked out once."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from ledger_service.domain.account import AccountState, AccountType, Limit
+from ledger_service.domain.account import AccountState, AccountType, BankAccount, Limit
 from ledger_service.domain.transaction import Status
 
 
@@ -139,6 +139,10 @@ class CreateAccount(Write):
     currencies: tuple[str, ...]
     limits: tuple[Limit, ...]
     metadata: str | None
+    financial_type: str | None = None
+    sub_type_code: str | None = None
+    is_category: bool = False
+    bank_account: BankAccount | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -153,6 +157,10 @@ class UpdateAccount(Write):
     currencies: tuple[str, ...] = ()
     limits: tuple[Limit, ...] = ()
     metadata: str | None = None
+    financial_type: str | None = None
+    sub_type_code: str | None = None
+    is_category: bool = False
+    bank_account: BankAccount | None = None
     expected_revision: int = 0
 
 
@@ -180,6 +188,42 @@ class ArchiveEntity(Write):
     """End all writing in the entity."""
 
 
+@dataclass(slots=True, kw_only=True)
+class CategorizeTransaction(Write):
+    """Give a transaction, in whatever status, its category; None takes it away."""
+
+    transaction_id: str
+    category_id: str | None
+    expected_revision: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class CreateCategory(Write):
+    """Make a category. `category_id` is set: the adapter makes one where the caller has none."""
+
+    category_id: str
+    name: str
+    metadata: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class UpdateCategory(Write):
+    """Change a category: only the members named in `fields`."""
+
+    category_id: str
+    fields: frozenset[str]
+    name: str = ""
+    metadata: str | None = None
+    expected_revision: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class ArchiveCategory(Write):
+    """Take a category out of use, for good."""
+
+    category_id: str
+
+
 Command = (
     CreateTransaction
     | EditTransaction
@@ -192,6 +236,10 @@ Command = (
     | SetAccountState
     | UpdateEntity
     | ArchiveEntity
+    | CategorizeTransaction
+    | CreateCategory
+    | UpdateCategory
+    | ArchiveCategory
 )
 
 

@@ -6,9 +6,20 @@ Amounts are text: JSON numbers may be read as floats.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 
-from ledger_service.domain.account import Account, AccountState, AccountType, Entity, EntityState, Limit
+from ledger_service.domain.account import (
+    Account,
+    AccountState,
+    AccountType,
+    BankAccount,
+    Entity,
+    EntityState,
+    Limit,
+)
+from ledger_service.domain.category import Category, CategoryState
 from ledger_service.domain.errors import LedgerError, Reason
 
 
@@ -30,6 +41,10 @@ def account_snapshot(account: Account) -> str:
             "created_time": account.created_time.isoformat(),
             "updated_time": account.updated_time.isoformat(),
             "revision": account.revision,
+            "financial_type": account.financial_type,
+            "sub_type_code": account.sub_type_code,
+            "is_category": account.is_category,
+            "bank_account": None if account.bank_account is None else asdict(account.bank_account),
         }
     )
 
@@ -49,6 +64,48 @@ def account_from(snapshot: str, account_no: int, sequence: int) -> Account:
         currencies=tuple(kept["currencies"]),
         limits=tuple(Limit(code, _units(floor), _units(ceiling)) for code, floor, ceiling in kept["limits"]),
         state=AccountState(kept["state"]),
+        metadata=kept["metadata"],
+        created_time=datetime.fromisoformat(kept["created_time"]),
+        updated_time=datetime.fromisoformat(kept["updated_time"]),
+        sequence=sequence,
+        revision=kept["revision"],
+        # Events from before version 0.2 do not have these.
+        financial_type=kept.get("financial_type"),
+        sub_type_code=kept.get("sub_type_code"),
+        is_category=kept.get("is_category", False),
+        bank_account=bank_account_from(kept.get("bank_account")),
+    )
+
+
+def bank_account_from(members: Mapping[str, str | None] | None) -> BankAccount | None:
+    """The bank account that an event or a row says."""
+    return None if members is None else BankAccount(**members)  # type: ignore[arg-type]  # written by us
+
+
+def category_snapshot(category: Category) -> str:
+    """The category as it is after an event."""
+    return json.dumps(
+        {
+            "category_no": category.category_no,
+            "category_id": category.category_id,
+            "name": category.name,
+            "state": int(category.state),
+            "metadata": category.metadata,
+            "created_time": category.created_time.isoformat(),
+            "updated_time": category.updated_time.isoformat(),
+            "revision": category.revision,
+        }
+    )
+
+
+def category_from(snapshot: str, sequence: int) -> Category:
+    """The category that was as the event at `sequence` says."""
+    kept = json.loads(snapshot)
+    return Category(
+        category_no=kept["category_no"],
+        category_id=kept["category_id"],
+        name=kept["name"],
+        state=CategoryState(kept["state"]),
         metadata=kept["metadata"],
         created_time=datetime.fromisoformat(kept["created_time"]),
         updated_time=datetime.fromisoformat(kept["updated_time"]),

@@ -46,6 +46,9 @@ class EventKind(IntEnum):
     ACCOUNT_CHANGED = 10
     ENTITY_CREATED = 11
     ENTITY_CHANGED = 12
+    TRANSACTION_CATEGORIZED = 13
+    CATEGORY_CREATED = 14
+    CATEGORY_CHANGED = 15
 
 
 class Posting(NamedTuple):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from ledger_service.application.intake import chart, fields
-from ledger_service.application.intake.fields import RawLimit
+from ledger_service.application.intake.fields import RawBankAccount, RawLimit
 from ledger_service.application.ports import Moment
 from ledger_service.domain.account import AccountState
 from ledger_service.domain.commands import Command
+from ledger_service.domain.errors import invalid
 from ledger_service.gateway.endpoint import Answer, Call, Handler, Services
 from ledger_service.gateway.outgoing import page
 from ledger_service.gateway.transactions import entity_of_query
@@ -14,7 +15,7 @@ from ledger_service.gateway.transactions import entity_of_query
 
 async def create(services: Services, call: Call) -> Answer:
     """POST /v1/accounts."""
-    body = {**call.body}
+    body = call.body
     command = chart.create_account(
         services.use_cases.currencies,
         call.principal.name,
@@ -29,6 +30,10 @@ async def create(services: Services, call: Call) -> Answer:
         currency_codes=body.get("currency_codes", ()),
         limits=_limits(body),
         metadata_object=body.get("metadata_object"),
+        financial_type=body.get("financial_type", ""),
+        sub_type_code=body.get("sub_type_code", ""),
+        is_category=body.get("is_category", False),
+        bank_account=_bank_account(body),
     )
     answer = await _write(services, call, "CreateAccount", command)
     return Answer(answer.body, 201, answer.replayed, f"/v1/accounts/{answer.body['account']['id']}")
@@ -76,6 +81,10 @@ async def update(services: Services, call: Call) -> Answer:
         limits=_limits(body),
         metadata_object=body.get("metadata"),
         expected_revision=body.get("expected_revision", 0),
+        financial_type=body.get("financial_type", ""),
+        sub_type_code=body.get("sub_type_code", ""),
+        is_category=body.get("is_category", False),
+        bank_account=_bank_account(body),
     )
     return await _write(services, call, "UpdateAccount", command)
 
@@ -95,6 +104,8 @@ def set_state(method: str, state: AccountState) -> Handler:
 async def balance(services: Services, call: Call) -> Answer:
     """GET /v1/accounts/{accountId}/balance."""
     query = call.query
+    if "knownAt" in query and "knownSequence" in query:
+        raise invalid("knownSequence", "not together with knownAt; leave one of them out")
     [found] = await services.use_cases.reads.balances(
         call.principal,
         "GetBalance",
@@ -130,6 +141,11 @@ async def _write(services: Services, call: Call, method: str, command: Command) 
     _, answer = await services.use_cases.writes.one(call.principal, method, entity_id, command)
     assert answer.account is not None
     return Answer({"account": services.out.account(entity_id, answer.account)}, replayed=answer.replayed)
+
+
+def _bank_account(body: dict[str, dict[str, str] | None]) -> RawBankAccount | None:
+    sent = body.get("bank_account")
+    return None if sent is None else RawBankAccount(**sent)
 
 
 def _limits(body: dict[str, list[dict[str, str | None]]]) -> list[RawLimit]:

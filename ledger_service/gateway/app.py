@@ -13,7 +13,7 @@ import structlog
 from starlette.routing import Route, Router
 
 from ledger_service import telemetry
-from ledger_service.application.access import SCOPES
+from ledger_service.application.access import SCOPES, Principal
 from ledger_service.application.failures import as_ledger_error
 from ledger_service.domain.errors import LedgerError
 from ledger_service.gateway.endpoint import Answer, Call, Endpoint, Services
@@ -21,6 +21,7 @@ from ledger_service.gateway.errors import HttpError, error_object, headers_of, s
 from ledger_service.gateway.json_text import read as read_json
 from ledger_service.gateway.outgoing import write_json
 from ledger_service.gateway.pages import Page
+from ledger_service.gateway.protocol import PEER_NAMES
 from ledger_service.gateway.requests import (
     ClientGoneError,
     Headers,
@@ -47,6 +48,7 @@ _GUARDS: RawHeaders = [
     (b"referrer-policy", b"no-referrer"),
 ]
 _ALWAYS_ALLOWED = ("OPTIONS",)
+_NO_EXTENSIONS: dict[str, Any] = {}
 
 
 class App:
@@ -181,8 +183,7 @@ class _Runner:
             try:
                 headers = read_headers(scope["headers"])
                 request_id = headers.request_id or self._app.make_key()
-                call = await self._read(scope, receive, headers, told)
-                answer = await self._endpoint.run(self._app.services, call)
+                answer = await self._admitted(scope, receive, headers, told)
                 status, body = answer.status, write_json(answer.body)
                 _tell(answer, told)
             except ClientGoneError:
@@ -208,10 +209,24 @@ class _Runner:
                 request_id=request_id,
             )
 
-    async def _read(self, scope: Scope, receive: Receive, headers: Headers, told: RawHeaders) -> Call:
-        """The call: first who it is, then what it is, so that strangers learn nothing from how requests are read."""
+    async def _admitted(self, scope: Scope, receive: Receive, headers: Headers, told: RawHeaders) -> Answer:
+        """Let the caller in, then read what it wants: strangers learn nothing from how requests are read."""
+        services = self._app.services
+        admission = services.use_cases.admission
+        certificate = None
+        if headers.authorization is None:
+            peer = scope.get("extensions", _NO_EXTENSIONS).get(PEER_NAMES)
+            certificate = peer["names"] if peer is not None else None
+        principal = await admission.enter(headers.authorization, certificate)
+        try:
+            return await self._endpoint.run(services, await self._read(principal, scope, receive, headers, told))
+        finally:
+            admission.leave(principal)
+
+    async def _read(
+        self, principal: Principal, scope: Scope, receive: Receive, headers: Headers, told: RawHeaders
+    ) -> Call:
         endpoint, app = self._endpoint, self._app
-        principal = await app.services.use_cases.authenticator.authenticate(headers.authorization)
         key = ""
         if endpoint.is_write:
             key = headers.key or app.make_key()

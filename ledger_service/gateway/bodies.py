@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from ledger_service.application.intake.fields import (
-    MAX_CATEGORY,
     MAX_CODE,
     MAX_COUNTERPARTY,
     MAX_DESCRIPTION,
     MAX_KEY,
+    MAX_KIND,
     MAX_NAME,
     MAX_REFERENCE,
 )
+from ledger_service.application.intake.searching import DEFAULT_PAGE_SIZE as DEFAULT_SEARCH_PAGE
+from ledger_service.application.intake.searching import MAX_FOUND
+from ledger_service.application.intake.searching import MAX_PAGE_SIZE as MAX_SEARCH_PAGE
 from ledger_service.application.intake.transactions import MAX_APPROVALS
 from ledger_service.domain.account import AccountType, Side
 from ledger_service.domain.transaction import MAX_POSTINGS, MIN_POSTINGS, Status
+from ledger_service.gateway.outgoing import DEFAULT_CURRENCY
 from ledger_service.gateway.shapes import (
     Amount,
     Boolean,
     Choice,
+    Day,
     FreeObject,
     Integer,
     ListOf,
@@ -31,7 +36,6 @@ from ledger_service.gateway.shapes import (
 )
 
 MAX_REVISION = 2**31 - 1
-DEFAULT_CURRENCY = "USD"
 
 _ID = Text(longest=64, shortest=1)
 _CURRENCY = Text(pattern=r"^[A-Z][A-Z0-9_]{2,11}$")
@@ -69,7 +73,7 @@ _TRANSACTION = (
     Member("metadata", FreeObject(), "The caller's own; at most 16 KiB.", to="metadata_object"),
     Member("reference", Text(MAX_REFERENCE), "The caller's own business id, to look it up by."),
     Member("counterparty", Text(MAX_COUNTERPARTY), "Name of the other party."),
-    Member("categoryId", Text(MAX_CATEGORY), "Its category.", to="category_id"),
+    Member("categoryId", _ID, "Its category.", to="category_id"),
     Member("expiresAt", Time(), "When it ends by itself unless approved or deleted before.", to="expire_time"),
 )
 CREATE = Object(
@@ -176,6 +180,38 @@ REVERSE = Object((
     Member("metadata", FreeObject(), "The caller's own; at most 16 KiB.", to="metadata_object"),
 ))  # fmt: skip
 
+CATEGORIZE = Object((
+    _TARGET[0],
+    Member("categoryId", OrNull(_ID, ""), "The category; null takes it away.", required=True, to="category_id"),
+    _TARGET[1],
+))  # fmt: skip
+SEARCH = Object((
+    Member("query", Text(MAX_DESCRIPTION), 'Words of the description; off* is a beginning, "two words" a phrase.'),
+    Member(
+        "filters",
+        Object((
+            Member("dateFrom", Day(), "From this day on, in the entity's time zone."),
+            Member("dateTo", Day(), "Up to and with this day."),
+            Member("amountMin", Amount(or_zero=True), "At least so much, in any currency."),
+            Member("amountMax", Amount(or_zero=True), "At most so much."),
+            Member("status", statuses(*Status), "By default PENDING, CLEARED and POSTED."),
+        )),
+        "All of them must hold.",
+    ),
+    Member("page", Integer(1, MAX_FOUND), "1 by default."),
+    Member("limit", Integer(1, MAX_SEARCH_PAGE), f"How many on a page, {DEFAULT_SEARCH_PAGE} by default."),
+))  # fmt: skip
+CREATE_CATEGORY = Object((
+    Member("id", Text(64, 3), "3 to 64 letters, digits, _ - . ; by default made by the server.", to="category_id"),
+    Member("name", Text(MAX_NAME, 1), "What people call it; no other active one has it.", required=True),
+    Member("metadata", FreeObject(), "The caller's own.", to="metadata_object"),
+))  # fmt: skip
+UPDATE_CATEGORY = Object((
+    Member("name", Text(MAX_NAME, 1), "What people call it."),
+    Member("metadata", OrNull(FreeObject()), "The caller's own; null clears it."),
+    Member("expectedRevision", _REVISION, "Refused unless this is the present revision.", to="expected_revision"),
+))  # fmt: skip
+
 _LIMITS = ListOf(
     Object(
         (
@@ -199,6 +235,19 @@ UPDATE_ENTITY = Object((
     Member("metadata", OrNull(FreeObject()), "The caller's own; null clears it."),
     Member("expectedRevision", _REVISION, "Refused unless this is the present revision.", to="expected_revision"),
 ))  # fmt: skip
+_KIND = Text(MAX_KIND)
+BANK_ACCOUNT = Object(
+    (
+        Member("id", _ID, "The bank's, or a data provider's, id of it.", required=True),
+        Member("name", Text(MAX_NAME, 1), "What people call it.", required=True),
+        Member("type", _KIND, "Such as CHECKING."),
+        Member("subtype", _KIND, "A finer one."),
+        Member("mask", Text(4, 2, "^[A-Za-z0-9]+$"), "The last 2 to 4 characters of its number, never all."),
+        Member("institutionId", _ID, "The bank.", to="institution_id"),
+        Member("institutionName", Text(MAX_NAME), "Its name.", to="institution_name"),
+    ),
+    name="NewBankAccount",
+)
 CREATE_ACCOUNT = Object((
     Member("id", Text(64, 3), "3 to 64 letters, digits, _ - . ; by default made by the server.", to="account_id"),
     Member("name", Text(MAX_NAME, 1), "What people call it.", required=True),
@@ -208,6 +257,10 @@ CREATE_ACCOUNT = Object((
     Member("contra", Boolean(), "True: its normal side is the opposite of its type's. Never changes."),
     Member("currencies", ListOf(_CURRENCY, 64), "Currencies that it takes; by default all.", to="currency_codes"),
     Member("limits", _LIMITS, "Floors and ceilings, at most one for each currency."),
+    Member("financialType", _KIND, "What it stands for in reports, such as CASH or RENT.", to="financial_type"),
+    Member("subTypeCode", _KIND, "A finer one, such as CHECKING.", to="sub_type_code"),
+    Member("isCategory", Boolean(), "Whether it serves as a category.", to="is_category"),
+    Member("bankAccount", BANK_ACCOUNT, "The account at a bank that it mirrors.", to="bank_account"),
     Member("metadata", FreeObject(), "The caller's own.", to="metadata_object"),
 ))  # fmt: skip
 UPDATE_ACCOUNT = Object((
@@ -216,6 +269,10 @@ UPDATE_ACCOUNT = Object((
     Member("parentId", OrNull(_ID, ""), "The account that it is summed up into; null: the top.", to="parent_id"),
     Member("currencies", ListOf(_CURRENCY, 64), "Currencies that it takes; empty: all."),
     Member("limits", _LIMITS, "All floors and ceilings; those that are not sent end."),
+    Member("financialType", OrNull(_KIND, ""), "What it stands for in reports; null clears it.", to="financial_type"),
+    Member("subTypeCode", OrNull(_KIND, ""), "A finer one; null clears it.", to="sub_type_code"),
+    Member("isCategory", Boolean(), "Whether it serves as a category.", to="is_category"),
+    Member("bankAccount", OrNull(BANK_ACCOUNT), "The account at a bank; null: it mirrors none.", to="bank_account"),
     Member("metadata", OrNull(FreeObject()), "The caller's own; null clears it."),
     Member("expectedRevision", _REVISION, "Refused unless this is the present revision.", to="expected_revision"),
 ))  # fmt: skip

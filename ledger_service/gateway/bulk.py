@@ -29,6 +29,7 @@ async def create_many(services: Services, call: Call) -> Answer:
     writes = services.use_cases.writes
     entity = await writes.entity_for(call.principal, _METHOD, entity_id)
     _check_size(services, items)
+    services.use_cases.admission.charge(call.principal, len(items))
     zone = None
     if any(_is_day(item.get("date")) for item in items):
         zone = await services.use_cases.reads.time_zone(call.principal, _METHOD, entity_id)

@@ -1,8 +1,8 @@
 """One table from a reason to its HTTP status and code, and how an error is told in JSON.
 
-400: the request is malformed, whatever the state of the ledger. 401, 403: who asks. 404: what it names does not
-exist. 409: well-formed, but the present state refuses it. 429: refused for lack of room, nothing was done. 503:
-not known to have been done; send the same request with the same Idempotency-Key again. 422 is not used.
+400: the request is malformed, or asks for too much, whatever the state of the ledger. 401, 403: who asks. 404: what
+it names does not exist. 409: well-formed, but the present state refuses it. 429: refused for lack of room, nothing
+was done. 503: not known to have been done; send the same request with the same Idempotency-Key again. 422 is not used.
 """
 
 from __future__ import annotations
@@ -34,6 +34,13 @@ TOLD: dict[Reason, Told] = {
     Reason.ENTITY_NOT_FOUND: Told(404, "entity_not_found"),
     Reason.ACCOUNT_NOT_FOUND: Told(404, "account_not_found"),
     Reason.TRANSACTION_NOT_FOUND: Told(404, "transaction_not_found"),
+    Reason.AUTHENTICATION_UNAVAILABLE: Told(503, "authentication_unavailable"),
+    Reason.RATE_LIMITED: Told(429, "rate_limited"),
+    Reason.CATEGORY_NOT_FOUND: Told(404, "category_not_found"),
+    Reason.CATEGORY_ALREADY_EXISTS: Told(409, "category_already_exists"),
+    Reason.CATEGORY_NAME_TAKEN: Told(409, "category_name_taken"),
+    Reason.CATEGORY_ARCHIVED: Told(409, "category_archived"),
+    Reason.QUERY_TOO_BROAD: Told(400, "query_too_broad"),
     Reason.IDEMPOTENCY_KEY_REUSED: Told(409, "idempotency_key_reused", "duplicate_transaction"),
     Reason.ENTITY_ALREADY_EXISTS: Told(409, "entity_already_exists"),
     Reason.ACCOUNT_ALREADY_EXISTS: Told(409, "account_already_exists"),
@@ -74,12 +81,11 @@ HTTP_CODES: dict[str, int] = {
 }
 """Codes of errors of HTTP itself, which no use case raises."""
 
-RETRY_AFTER_SECONDS = 1
-_RETRY_AFTER = (b"retry-after", str(RETRY_AFTER_SECONDS).encode())
+_RETRY_AFTER_SECONDS = 1
 
 # Members of the metadata that hold amounts, and those that hold whole numbers: told as JSON numbers.
 _AMOUNTS = frozenset({"available", "floor", "balance", "ceiling", "remaining", "limit", "debits", "credits"})
-_NUMBERS = frozenset({"sequence", "failed_index", "revision", "posting"})
+_NUMBERS = frozenset({"sequence", "failed_index", "revision", "posting", "retry_after_ms"})
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?", re.ASCII)
 
 Fields = Mapping[str, str]
@@ -144,8 +150,14 @@ def headers_of(error: LedgerError | HttpError) -> list[tuple[bytes, bytes]]:
     if status == 401:
         headers.append((b"www-authenticate", b'Bearer realm="ledger"'))
     if status in (429, 503):
-        headers.append(_RETRY_AFTER)
+        headers.append((b"retry-after", str(_pause(error)).encode()))
     return headers
+
+
+def _pause(error: LedgerError | HttpError) -> int:
+    """Whole seconds to wait before another try."""
+    told = "" if isinstance(error, HttpError) else error.metadata.get("retry_after_ms", "")
+    return max(_RETRY_AFTER_SECONDS, -(-int(told) // 1000)) if told.isdecimal() else _RETRY_AFTER_SECONDS
 
 
 def error_object(error: LedgerError | HttpError, fields: Fields, *, of_transaction: bool) -> dict[str, Any]:

@@ -16,14 +16,18 @@ from msgspec import Raw
 
 from ledger_service.application.answers import worded
 from ledger_service.application.details import Details
-from ledger_service.application.ports import EntryRecord
-from ledger_service.domain.account import Account, AccountState, AccountType, Entity, EntityState, Side
+from ledger_service.application.ports import CounterpartyRecord, EntryRecord
+from ledger_service.domain.account import Account, AccountState, AccountType, BankAccount, Entity, EntityState, Side
+from ledger_service.domain.category import Category, CategoryState
 from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.identifiers import transaction_id
 from ledger_service.domain.money import Currencies, format_minor_units
 from ledger_service.domain.transaction import BalanceAfter, EntryKind, Posting, Status, Transaction
 
 Json = dict[str, Any]
+
+DEFAULT_CURRENCY = "USD"
+"""What the document takes an amount for that names none."""
 
 _EMPTY = Raw(b"{}")
 _STATUS = {status: status.name for status in Status}
@@ -70,10 +74,18 @@ class Outgoing:
         answer["date"] = answer["transaction_date"] = moment
         purpose = _purpose(one, debit, details)
         answer["accountType"] = _TYPE[purpose.type]
+        if purpose.financial_type is not None:
+            answer["financialType"] = purpose.financial_type
         if one.category_id is not None:
+            category = details.categories.get(one.category_id)
+            if category is not None:
+                answer["category"] = category.name
             answer["category_id"] = one.category_id
         answer["debitAccount"] = self._short_account(accounts[debit.account_no])
         answer["creditAccount"] = self._short_account(accounts[credit.account_no])
+        bank_account = _bank_account(one, details)
+        if bank_account is not None:
+            answer["plaid_account"] = _plaid_account(bank_account)
         answer["createdAt"] = time_text(one.created_time)
         answer["updatedAt"] = time_text(one.recorded_time)
         if len(one.postings) > 2:
@@ -95,14 +107,77 @@ class Outgoing:
         return answer
 
     def summary(self, entity: Entity, one: Transaction) -> Json:
-        """The short form of a list by month."""
+        """The short form of a list by month; `currency` only where it is not the default one."""
         debit = _first(one, Side.DEBIT)
-        return {
+        answer: Json = {
             "id": transaction_id(entity.entity_no, one.transaction_no, entity.id_key),
             "description": one.description or "",
             "amount": self.amount(debit.currency, _debited(one, debit.currency)),
             "timestamp": time_text(one.effective_time),
             "status": _STATUS[one.status],
+        }
+        if debit.currency != DEFAULT_CURRENCY:
+            answer["currency"] = debit.currency
+        return answer
+
+    def found(self, entity: Entity, one: Transaction) -> Json:
+        """What a search finds."""
+        debit, credit = _first(one, Side.DEBIT), _first(one, Side.CREDIT)
+        return {
+            **self.summary(entity, one),
+            "debitAccountId": debit.account_id,
+            "creditAccountId": credit.account_id,
+            "currency": debit.currency,
+            "metadata": json_of(one.metadata),
+            "createdAt": time_text(one.created_time),
+            "updatedAt": time_text(one.recorded_time),
+        }
+
+    def categorized(self, entity: Entity, one: Transaction, details: Details) -> Json:
+        """What giving a category answers."""
+        category = details.categories.get(one.category_id) if one.category_id is not None else None
+        return {
+            "id": transaction_id(entity.entity_no, one.transaction_no, entity.id_key),
+            "metadata": {"categoryId": category.category_id, "categoryName": category.name} if category else {},
+            "updatedAt": time_text(one.recorded_time),
+        }
+
+    def counterparty(self, one: CounterpartyRecord) -> Json:
+        """With whom the entity deals; amounts in the currency of most transactions, `amounts` if there are several."""
+        first = one.amounts[0]
+        answer: Json = {
+            "name": one.name,
+            "transactionCount": one.transactions,
+            "firstSeen": time_text(one.first_seen),
+            "lastSeen": time_text(one.last_seen),
+            "totalAmount": self.amount(first.currency, first.total),
+            "averageAmount": self.amount(first.currency, first.average),
+        }
+        if first.currency != DEFAULT_CURRENCY:
+            answer["currency"] = first.currency
+        if len(one.amounts) > 1:
+            answer["amounts"] = [
+                {
+                    "currency": dealt.currency,
+                    "transactionCount": dealt.transactions,
+                    "totalAmount": self.amount(dealt.currency, dealt.total),
+                    "averageAmount": self.amount(dealt.currency, dealt.average),
+                }
+                for dealt in one.amounts
+            ]
+        return answer
+
+    def category(self, entity_id: str, one: Category) -> Json:
+        """A category."""
+        return {
+            "id": one.category_id,
+            "entityId": entity_id,
+            "name": one.name,
+            "state": CategoryState(one.state).name,
+            "metadata": json_of(one.metadata),
+            "createdAt": time_text(one.created_time),
+            "updatedAt": time_text(one.updated_time),
+            "revision": one.revision,
         }
 
     def change(self, entity: Entity, one: Transaction) -> Json:
@@ -131,6 +206,7 @@ class Outgoing:
             "type": _TYPE[account.type],
             "contra": account.contra,
             "normalSide": _SIDE[account.normal_side],
+            "isCategory": account.is_category,
             "state": AccountState(account.state).name,
             "currencies": list(account.currencies),
             "limits": [self._limit(limit.currency, limit.floor, limit.ceiling) for limit in account.limits],
@@ -143,6 +219,12 @@ class Outgoing:
             answer["code"] = account.code
         if account.parent_id is not None:
             answer["parentId"] = account.parent_id
+        if account.financial_type is not None:
+            answer["financialType"] = account.financial_type
+        if account.sub_type_code is not None:
+            answer["subTypeCode"] = account.sub_type_code
+        if account.bank_account is not None:
+            answer["bankAccount"] = _whole_bank_account(account.bank_account)
         if depth is not None:
             answer["depth"] = depth
         return answer
@@ -209,8 +291,13 @@ class Outgoing:
 
     def _short_account(self, account: Account) -> Json:
         answer: Json = {"id": account.account_id, "name": account.name, "type": _TYPE[account.type]}
+        if account.financial_type is not None:
+            answer["financialType"] = account.financial_type
         if account.code is not None:
             answer["code"] = account.code
+        if account.sub_type_code is not None:
+            answer["subTypeCode"] = account.sub_type_code
+        answer["isCategory"] = account.is_category
         return answer
 
     def _posting(self, posting: Posting) -> Json:
@@ -233,6 +320,39 @@ class Outgoing:
 def page(name: str, items: Iterable[Any], token: str) -> Json:
     """A page of a list, as the document has it: on the last one `nextCursor` is null."""
     return {name: list(items), "nextCursor": token or None, "hasMore": bool(token)}
+
+
+def _bank_account(one: Transaction, details: Details) -> BankAccount | None:
+    """The bank account linked to one of its accounts, a debited one first."""
+    for side in (Side.DEBIT, Side.CREDIT):
+        for posting in one.postings:
+            bank_account = details.accounts[posting.account_no].bank_account
+            if posting.side == side and bank_account is not None:
+                return bank_account
+    return None
+
+
+def _plaid_account(one: BankAccount) -> Json:
+    answer: Json = {"id": one.bank_account_id, "name": one.name}
+    if one.type is not None:
+        answer["type"] = one.type
+    if one.subtype is not None:
+        answer["subtype"] = one.subtype
+    if one.mask is not None:
+        answer["mask"] = one.mask
+    if one.institution_id is not None:
+        answer["institution_id"] = one.institution_id
+    return answer
+
+
+def _whole_bank_account(one: BankAccount) -> Json:
+    answer = _plaid_account(one)
+    institution_id = answer.pop("institution_id", None)
+    if institution_id is not None:
+        answer["institutionId"] = institution_id
+    if one.institution_name is not None:
+        answer["institutionName"] = one.institution_name
+    return answer
 
 
 def _first(one: Transaction, side: Side) -> Posting:

@@ -11,9 +11,12 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from ledger_service.application.callers import names_of_peer
 from ledger_service.gateway.errors import HTTP_CODES, HttpError, error_object
 from ledger_service.gateway.outgoing import write_json
 
+PEER_NAMES = "ledger.peer_names"
+"""Extension of the ASGI scope: the names in the client's verified certificate."""
 _SLACK_SECONDS = 5.0
 """How much longer than the application, which answers 408, the connection waits before it is cut."""
 _PHRASES = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
@@ -32,6 +35,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
+        self._peer_names: tuple[str, ...] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse one connection too many; give the others some time to send their first request."""
@@ -39,6 +43,9 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.connections) > self.max_connections:
             transport.abort()
             return
+        tls = transport.get_extra_info("ssl_object")
+        if tls is not None:
+            self._peer_names = names_of_peer(tls.getpeercert())
         self._expect_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -63,6 +70,8 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: it must be whole in time."""
         super().on_message_begin()
+        if self._peer_names is not None:
+            self.scope["extensions"] = {PEER_NAMES: {"names": self._peer_names}}
         self._header_bytes = 0
         self._is_in_head = True
         self._expect_request()

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from ledger_service.domain.account import AccountState, AccountType, EntityState, Side
+from ledger_service.domain.category import CategoryState
 from ledger_service.domain.transaction import EntryKind, Status
 from ledger_service.gateway.shapes import (
     Boolean,
@@ -41,7 +42,15 @@ def _always(name: str, shape: Shape, description: str) -> Member:
     return Member(name, shape, description, required=True)
 
 
-EXAMPLE_ACCOUNT_SHORT = {"id": "acc_office_supplies", "name": "Office Supplies", "type": "EXPENSE"}
+EXAMPLE_ACCOUNT_SHORT = {
+    "id": "acc_office_supplies",
+    "name": "Office Supplies",
+    "type": "EXPENSE",
+    "financialType": "SUPPLIES",
+    "code": "5001",
+    "subTypeCode": "OFFICE",
+    "isCategory": False,
+}
 
 EXAMPLE_TRANSACTION: dict[str, Any] = {
     "id": "txn_00000g00000400019fwq1qv0n8",
@@ -57,8 +66,19 @@ EXAMPLE_TRANSACTION: dict[str, Any] = {
     "date": "2023-05-15T14:22:00Z",
     "transaction_date": "2023-05-15T14:22:00Z",
     "accountType": "EXPENSE",
+    "financialType": "SUPPLIES",
+    "category": "Office Expenses",
+    "category_id": "cat_5678",
     "debitAccount": EXAMPLE_ACCOUNT_SHORT,
-    "creditAccount": {"id": "acc_bank", "name": "Bank Account", "type": "ASSET"},
+    "creditAccount": {"id": "acc_bank", "name": "Bank Account", "type": "ASSET", "isCategory": False},
+    "plaid_account": {
+        "id": "plaid_123",
+        "name": "Checking Account",
+        "type": "CHECKING",
+        "subtype": "checking",
+        "mask": "1234",
+        "institution_id": "ins_123",
+    },
     "createdAt": "2023-05-15T14:22:00Z",
     "updatedAt": "2023-05-15T14:22:00Z",
 }
@@ -71,7 +91,21 @@ SHORT_ACCOUNT = _object(
     _always("id", _TEXT, "The account."),
     _always("name", _TEXT, "What people call it."),
     _always("type", Choice(_TYPES), "One of the five types."),
+    Member("financialType", _TEXT, "What it stands for in reports."),
     Member("code", _TEXT, "Its number in the chart of accounts."),
+    Member("subTypeCode", _TEXT, "A finer one than financialType."),
+    _always("isCategory", Boolean(), "Whether it serves as a category."),
+)
+PLAID_ACCOUNT = _object(
+    "PlaidAccount",
+    "An account at a bank.",
+    EXAMPLE_TRANSACTION["plaid_account"],
+    _always("id", _TEXT, "The bank's, or a data provider's, id of it."),
+    _always("name", _TEXT, "What people call it."),
+    Member("type", _TEXT, "Such as CHECKING."),
+    Member("subtype", _TEXT, "A finer one."),
+    Member("mask", _TEXT, "The last characters of its number."),
+    Member("institution_id", _TEXT, "The bank."),
 )
 POSTING = _object(
     "Posting",
@@ -100,9 +134,12 @@ _TRANSACTION_MEMBERS = (
         Choice(_TYPES),
         "Type of the account that says what it was for: the first REVENUE or EXPENSE account, else the debited one.",
     ),
+    Member("financialType", _TEXT, "What that account stands for."),
+    Member("category", _TEXT, "Name of its category."),
     Member("category_id", _TEXT, "Its category."),
     _always("debitAccount", SHORT_ACCOUNT, "The account debited."),
     _always("creditAccount", SHORT_ACCOUNT, "The account credited."),
+    Member("plaid_account", PLAID_ACCOUNT, "The bank account linked to one of its accounts, a debited one first."),
     _always("createdAt", _TIME, "When the ledger recorded it."),
     _always("updatedAt", _TIME, "When the ledger recorded its last change."),
     Member("postings", ListOf(POSTING), "All legs, if there are more than two."),
@@ -124,6 +161,17 @@ SUMMARY = _object(
     "The short form of a transaction.",
     EXAMPLE_SUMMARY,
     *(member for member in _TRANSACTION_MEMBERS if member.name in EXAMPLE_SUMMARY),
+    Member("currency", _TEXT, "The currency of `amount`, if it is not USD."),
+)
+EXAMPLE_FOUND = {name: EXAMPLE_TRANSACTION[name] for name in (
+    "id", "description", "amount", "timestamp", "status", "debitAccountId", "creditAccountId", "currency", "metadata",
+    "createdAt", "updatedAt",
+)}  # fmt: skip
+FOUND = _object(
+    "FoundTransaction",
+    "A transaction as a search finds it.",
+    EXAMPLE_FOUND,
+    *(member for member in _TRANSACTION_MEMBERS if member.name in EXAMPLE_FOUND),
 )
 CHANGE = _object(
     "TransactionChange",
@@ -157,6 +205,19 @@ LIMIT = _object(
     Member("floor", _MONEY, "The available balance never falls below it."),
     Member("ceiling", _MONEY, "The balance, pending inflows included, never rises above it."),
 )
+BANK_ACCOUNT = _object(
+    "BankAccount",
+    "The account at a bank that an account mirrors.",
+    {"id": "plaid_123", "name": "Checking Account", "type": "CHECKING", "subtype": "checking", "mask": "1234",
+     "institutionId": "ins_123", "institutionName": "First Bank"},
+    _always("id", _TEXT, "The bank's, or a data provider's, id of it."),
+    _always("name", _TEXT, "What people call it."),
+    Member("type", _TEXT, "Such as CHECKING."),
+    Member("subtype", _TEXT, "A finer one."),
+    Member("mask", _TEXT, "The last characters of its number."),
+    Member("institutionId", _TEXT, "The bank."),
+    Member("institutionName", _TEXT, "Its name."),
+)  # fmt: skip
 EXAMPLE_ACCOUNT = {
     "id": "acc_office_supplies",
     "entityId": "entity_012jkl",
@@ -164,6 +225,7 @@ EXAMPLE_ACCOUNT = {
     "type": "EXPENSE",
     "contra": False,
     "normalSide": "DEBIT",
+    "isCategory": False,
     "state": "OPEN",
     "currencies": [],
     "limits": [],
@@ -183,6 +245,7 @@ ACCOUNT = _object(
     _always("type", Choice(_TYPES), "One of the five types; never changes."),
     _always("contra", Boolean(), "Whether its normal side is the opposite of its type's."),
     _always("normalSide", Choice(_SIDES), "The side on which it grows."),
+    _always("isCategory", Boolean(), "Whether it serves as a category."),
     _always("state", Choice(tuple(state.name for state in AccountState)), "What it takes."),
     _always("currencies", ListOf(_TEXT), "Currencies that it takes; empty: all."),
     _always("limits", ListOf(LIMIT), "Floors and ceilings."),
@@ -192,6 +255,9 @@ ACCOUNT = _object(
     _always("revision", Integer(1, MAX_INT64), "Rises by one with each change of the account itself."),
     Member("code", _TEXT, "Its number in the chart of accounts, unique in the entity."),
     Member("parentId", _TEXT, "The account that it is summed up into."),
+    Member("financialType", _TEXT, "What it stands for in reports."),
+    Member("subTypeCode", _TEXT, "A finer one."),
+    Member("bankAccount", BANK_ACCOUNT, "The account at a bank that it mirrors."),
     Member("depth", Integer(0, 1000), "In a tree: how far below the top."),
 )
 EXAMPLE_BALANCE = {
@@ -248,6 +314,59 @@ ENTRY = _object(
     _always("timestamp", _TIME, "When it counts for reports."),
     _always("recordedAt", _TIME, "When the ledger committed it."),
     _always("sequence", _SEQUENCE, "The entity's sequence at which it was written."),
+)
+EXAMPLE_CATEGORY = {
+    "id": "cat_5678",
+    "entityId": "entity_012jkl",
+    "name": "Office Expenses",
+    "state": "ACTIVE",
+    "metadata": {},
+    "createdAt": "2023-01-02T09:00:00Z",
+    "updatedAt": "2023-01-02T09:00:00Z",
+    "revision": 1,
+}
+CATEGORY = _object(
+    "Category",
+    "What transactions are for, in the entity's own words.",
+    EXAMPLE_CATEGORY,
+    _always("id", _TEXT, "Unique in the entity; the caller's choice or the server's."),
+    _always("entityId", _TEXT, "The entity that owns it."),
+    _always("name", _TEXT, "What people call it."),
+    _always("state", Choice(tuple(state.name for state in CategoryState)), "Whether it takes transactions."),
+    _always("metadata", FreeObject(), "The caller's own JSON object."),
+    _always("createdAt", _TIME, "When it was created."),
+    _always("updatedAt", _TIME, "When it was last changed."),
+    _always("revision", Integer(1, MAX_INT64), "Rises by one with each change."),
+)
+EXAMPLE_COUNTERPARTY = {
+    "name": "Office Depot",
+    "transactionCount": 15,
+    "firstSeen": "2023-01-15T12:00:00Z",
+    "lastSeen": "2023-05-15T14:22:00Z",
+    "totalAmount": Decimal("3750.25"),
+    "averageAmount": Decimal("250.02"),
+}
+_DEALT = _object(
+    "DealtAmount",
+    "What was dealt in one currency.",
+    {"currency": "EUR", "transactionCount": 2, "totalAmount": Decimal("80.00"), "averageAmount": Decimal("40.00")},
+    _always("currency", _TEXT, "The currency."),
+    _always("transactionCount", _SEQUENCE, "How many transactions."),
+    _always("totalAmount", _MONEY, "Their sum, less what was reversed."),
+    _always("averageAmount", _MONEY, "The sum by their number, rounded half to even."),
+)
+COUNTERPARTY = _object(
+    "Counterparty",
+    "Another party; several spellings of its name (case, blanks, trailing store numbers) are one.",
+    EXAMPLE_COUNTERPARTY,
+    _always("name", _TEXT, "Its name as it is spelt most often."),
+    _always("transactionCount", _SEQUENCE, "How many transactions, in all currencies."),
+    _always("firstSeen", _TIME, "When the first of them happened."),
+    _always("lastSeen", _TIME, "When the last of them happened."),
+    _always("totalAmount", _MONEY, "Their sum, less what was reversed."),
+    _always("averageAmount", _MONEY, "The sum by their number, rounded half to even."),
+    Member("currency", _TEXT, "The currency of both, if it is not USD; of several that of most transactions."),
+    Member("amounts", ListOf(_DEALT), "If there are several currencies: each."),
 )
 EXAMPLE_ENTITY = {
     "id": "entity_012jkl",

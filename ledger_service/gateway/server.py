@@ -17,6 +17,7 @@ from ledger_service.gateway.outgoing import Outgoing
 from ledger_service.gateway.pages import Readiness, make_pages
 from ledger_service.gateway.protocol import limited_protocol
 from ledger_service.gateway.table import ENDPOINTS
+from ledger_service.tls import TlsFiles, server_context
 
 _BACKLOG = 1024
 
@@ -37,10 +38,14 @@ class GatewayOptions:
     max_connections: int
     keep_alive_seconds: int
     client_timeout_seconds: float
+    tls: TlsFiles | None = None
+    """None: plain text."""
+    demand_certificate: bool = True
+    """Whether clients must show a certificate, if `tls` names authorities; else they may."""
 
 
 class Gateway:
-    """One listening server of one process. Raises CannotListenError."""
+    """One listening server of one process. Raises CannotListenError, TlsError."""
 
     def __init__(
         self,
@@ -80,6 +85,10 @@ class Gateway:
             timeout_keep_alive=options.keep_alive_seconds,
             backlog=_BACKLOG,
         )
+        if options.tls is not None:
+            # The server would make one of its own, that takes no new files.
+            self._config.load()
+            self._config.ssl = server_context(options.tls, require_client_certificate=options.demand_certificate)
         self._server = _Server(self._config)
         self._task: asyncio.Task[None] | None = None
 

@@ -199,6 +199,7 @@ class Amount:
     """An exact decimal, as a JSON number or a string; given on as written, for intake to check."""
 
     signed: bool = False
+    or_zero: bool = False
 
     def read(self, value: object, path: str) -> str:
         """The decimal, written out."""
@@ -217,7 +218,10 @@ class Amount:
         if self.signed:
             return {"oneOf": [{"type": "number"}, {"type": "string", "pattern": _AMOUNT_PATTERN.replace("^", "^-?")}]}
         return {
-            "oneOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "string", "pattern": _AMOUNT_PATTERN}],
+            "oneOf": [
+                {"type": "number", "minimum" if self.or_zero else "exclusiveMinimum": 0},
+                {"type": "string", "pattern": _AMOUNT_PATTERN},
+            ],
         }
 
 

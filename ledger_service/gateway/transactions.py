@@ -10,14 +10,14 @@ from ledger_service.application.details import Details
 from ledger_service.application.intake import fields, transactions
 from ledger_service.application.intake.fields import RawMoney, RawPosting
 from ledger_service.application.ports import StorageError
+from ledger_service.application.reads import TransactionOrder
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command, CreateTransaction
 from ledger_service.domain.decide import Applied
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.transaction import Status, Transaction
-from ledger_service.gateway.bodies import DEFAULT_CURRENCY
 from ledger_service.gateway.endpoint import Answer, Call, Services
-from ledger_service.gateway.outgoing import Json, page
+from ledger_service.gateway.outgoing import DEFAULT_CURRENCY, Json, page
 from ledger_service.gateway.periods import first_moment, month_bounds
 
 LISTED = (Status.PENDING, Status.CLEARED, Status.POSTED)
@@ -48,6 +48,7 @@ async def listing(services: Services, call: Call) -> Answer:
         effective_from=None,
         effective_before=None,
         ascending=False,
+        order=TransactionOrder.EFFECTIVE,
     )
     return Answer(page("transactions", await whole(services, entity, found), token))
 
@@ -68,6 +69,7 @@ async def by_month(services: Services, call: Call) -> Answer:
         effective_from=start,
         effective_before=end,
         ascending=False,
+        order=TransactionOrder.EFFECTIVE,
     )
     summaries = [services.out.summary(entity, one) for one in found]
     return Answer({"month": month, "year": year, **page("transactions", summaries, token)})
@@ -130,6 +132,7 @@ async def approve(services: Services, call: Call) -> Answer:
     """PUT /v1/transactions/approve: any of the four forms."""
     sent = call.body if isinstance(call.body, list) else [call.body]
     ids = [one if isinstance(one, str) else one["id"] for one in sent]
+    services.use_cases.admission.charge(call.principal, len(ids))
     command = transactions.approve_transactions(
         services.use_cases.currencies,
         call.principal.name,
@@ -208,6 +211,28 @@ async def reverse(services: Services, call: Call) -> Answer:
     )
     entity, answer = await services.use_cases.writes.one(call.principal, "ReverseTransaction", entity_id, command)
     return await _created(services, entity, answer)
+
+
+async def categorize(services: Services, call: Call) -> Answer:
+    """POST /v1/transactions/categorize."""
+    command = transactions.categorize_transaction(
+        call.principal.name,
+        idempotency_key=call.key,
+        transaction_id=call.body["transaction_id"],
+        category_id=call.body["category_id"],
+        expected_revision=call.body.get("expected_revision", 0),
+    )
+    entity, answer = await services.use_cases.writes.one(
+        call.principal, "CategorizeTransaction", entity_of_query(call), command
+    )
+    details = await details_of_written(services, entity, answer.transactions)
+    return Answer(
+        {
+            "message": "Transaction categorized successfully",
+            "transaction": services.out.categorized(entity, answer.transactions[0], details),
+        },
+        replayed=answer.replayed,
+    )
 
 
 def entity_of_query(call: Call) -> str:

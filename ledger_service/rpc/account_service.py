@@ -26,7 +26,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
     """See protos/ledger/v1/account_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
         self._currencies = use_cases.currencies
@@ -47,6 +47,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
         entity_id = fields.entity_id(request.entity_id)
         if not 1 <= len(request.requests) <= MAX_ACCOUNTS:
             raise invalid("requests", f"must have 1 to {MAX_ACCOUNTS} items, has {len(request.requests)}")
+        self.admission.charge(principal, len(request.requests))
         commands = self._new_accounts(principal, request)
         entity = await self._writes.entity_for(principal, "BatchCreateAccounts", entity_id)
         answers = await self._writes.all_or_none(entity, commands)
@@ -97,6 +98,10 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             currency_codes=request.currencies,
             limits=incoming.limits(request.limits),
             metadata_object=incoming.metadata(request),
+            financial_type=request.financial_type,
+            sub_type_code=request.sub_type_code,
+            is_category=request.is_category,
+            bank_account=incoming.bank_account(request),
             expected_revision=request.expected_revision,
         )
         account, replayed = await self._write(principal, "UpdateAccount", entity_id, command)
@@ -136,6 +141,7 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
     async def BatchGetBalances(
         self, principal: Principal, request: pb.BatchGetBalancesRequest
     ) -> pb.BatchGetBalancesResponse:
+        self.admission.charge(principal, len(request.account_ids))
         found = await self._reads.balances(
             principal,
             "BatchGetBalances",
@@ -190,6 +196,10 @@ class AccountServicer(account_service_pb2_grpc.AccountServiceServicer):
             currency_codes=request.currencies,
             limits=incoming.limits(request.limits),
             metadata_object=incoming.metadata(request),
+            financial_type=request.financial_type,
+            sub_type_code=request.sub_type_code,
+            is_category=request.is_category,
+            bank_account=incoming.bank_account(request),
         )
 
     async def _set_state(

@@ -26,6 +26,7 @@ class Bulk:
     """BatchCreateTransactions and StreamCreateTransactions."""
 
     def __init__(self, use_cases: UseCases, out: Outgoing) -> None:
+        self._admission = use_cases.admission
         self._writes = use_cases.writes
         self._currencies = use_cases.currencies
         self._limits = use_cases.limits
@@ -54,6 +55,7 @@ class Bulk:
         entity_id = fields.entity_id(request.entity_id)
         entity = await self._writes.entity_for(principal, "BatchCreateTransactions", entity_id)
         self._check_size(request)
+        self._admission.charge(principal, len(request.requests))
         if request.atomic:
             return await self._atomic(principal, entity, request)
         response = pb.BatchCreateTransactionsResponse()
@@ -102,6 +104,7 @@ class Bulk:
         """Queue requests as they come."""
         try:
             async for message in requests:
+                await self._admission.pace(principal)
                 try:
                     waiting: _Waiting = await self._enqueue(principal, well_formed(message).request)
                 except Exception as error:  # noqa: BLE001  # told to the caller, and logged

@@ -16,8 +16,10 @@ import grpc
 
 from ledger_service import telemetry
 from ledger_service.application.access import Principal
-from ledger_service.application.authentication import Authenticator
+from ledger_service.application.admission import Admission
+from ledger_service.application.callers import certificate_names
 from ledger_service.application.failures import as_ledger_error
+from ledger_service.application.long_calls import LongCall
 from ledger_service.domain.errors import LedgerError
 from ledger_service.rpc.errors import CODES, status_of
 from ledger_service.rpc.registration import well_formed
@@ -27,13 +29,13 @@ _Response = TypeVar("_Response")
 _Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class HasAuthenticator(Protocol):
+class HasAdmission(Protocol):
     """A servicer."""
 
-    authenticator: Authenticator
+    admission: Admission
 
 
-_Servicer = TypeVar("_Servicer", bound=HasAuthenticator)
+_Servicer = TypeVar("_Servicer", bound=HasAdmission)
 
 
 def unary(
@@ -47,8 +49,11 @@ def unary(
         began = count.started()
         code = "OK"
         try:
-            principal = await self.authenticator.authenticate(_authorization(context))
-            return await method(self, principal, well_formed(request))
+            principal = await self.admission.enter(*_proof(context))
+            try:
+                return await method(self, principal, well_formed(request))
+            finally:
+                self.admission.leave(principal)
         except asyncio.CancelledError:
             code = "CANCELLED"
             raise
@@ -73,9 +78,17 @@ def streaming(
         began = count.started()
         code = "OK"
         try:
-            principal = await self.authenticator.authenticate(_authorization(context))
-            async for response in method(self, principal, well_formed(request)):
-                yield response
+            proof = _proof(context)
+            principal = await self.admission.enter(*proof)
+            try:
+                call = LongCall(self.admission, principal, *proof)
+                message: Any = well_formed(request)
+                if hasattr(message, "__aiter__"):
+                    message = call.incoming(message)
+                async for response in call.outgoing(method(self, principal, message)):
+                    yield response
+            finally:
+                self.admission.leave(principal)
         except (asyncio.CancelledError, GeneratorExit):
             code = "CANCELLED"
             raise
@@ -94,11 +107,22 @@ async def _abort(context: _Context, error: LedgerError) -> NoReturn:
     await context.abort(CODES[error.reason], error.message, (("grpc-status-details-bin", status.SerializeToString()),))
 
 
-def _authorization(context: _Context) -> str | None:
+def _proof(context: _Context) -> tuple[str | None, tuple[str, ...] | None]:
+    """What the caller shows: its `authorization`, or else the names in its verified certificate."""
     for key, value in context.invocation_metadata() or ():
         if key == "authorization":
-            return value if isinstance(value, str) else None
-    return None
+            return value if isinstance(value, str) else "", None
+    # Only now: this costs 2 µs, and is needed only without a token.
+    peer = context.auth_context()
+    if "x509_pem_cert" not in peer:
+        return None, None
+    uris, dns_names = ([_text(name) for name in peer.get(kind, ())] for kind in ("peer_uri", "peer_dns"))
+    return None, certificate_names(uris, dns_names)
+
+
+def _text(name: bytes) -> str:
+    # What is not ASCII is no name that anybody is known by.
+    return name.decode("ascii", "replace")
 
 
 class _Counters:

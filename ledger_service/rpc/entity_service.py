@@ -15,7 +15,7 @@ class EntityServicer(entity_service_pb2_grpc.EntityServiceServicer):
     """See protos/ledger/v1/entity_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
 

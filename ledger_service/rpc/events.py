@@ -6,7 +6,7 @@ from ledger.v1 import transaction_service_pb2 as pb
 from ledger_service.application.answers import refusal_of
 from ledger_service.application.ports import Event
 from ledger_service.domain.account import Entity
-from ledger_service.domain.snapshots import account_from, entity_from
+from ledger_service.domain.snapshots import account_from, category_from, entity_from
 from ledger_service.domain.transaction import EventKind
 from ledger_service.rpc import outgoing
 from ledger_service.rpc.errors import status_of
@@ -28,6 +28,9 @@ def event_message(out: Outgoing, entity: Entity, event: Event) -> pb.WatchTransa
     assert event.detail is not None
     if event.kind == EventKind.WRITE_REFUSED:
         message.refusal.CopyFrom(status_of(out.worded(refusal_of(event))))
+    elif event.kind in (EventKind.CATEGORY_CREATED, EventKind.CATEGORY_CHANGED):
+        category = category_from(event.detail, event.sequence)
+        message.category.CopyFrom(outgoing.category(entity.entity_id, category))
     elif event.account_no is not None:
         account = account_from(event.detail, event.account_no, event.sequence)
         message.account.CopyFrom(out.account(entity.entity_id, account))

@@ -10,7 +10,7 @@ from google.protobuf import message as protobuf
 from google.protobuf import struct_pb2, timestamp_pb2
 
 from ledger.v1 import account_pb2, account_service_pb2, money_pb2, transaction_pb2, transaction_service_pb2
-from ledger_service.application.intake.fields import RawLimit, RawMoney, RawPosting
+from ledger_service.application.intake.fields import RawBankAccount, RawLimit, RawMoney, RawPosting
 from ledger_service.application.intake.transactions import create_transaction
 from ledger_service.application.ports import Moment
 from ledger_service.domain.commands import CreateTransaction
@@ -69,6 +69,16 @@ def limits(messages: Iterable[account_pb2.BalanceLimit]) -> list[RawLimit]:
         )
         for limit in messages
     ]
+
+
+def bank_account(message: protobuf.Message) -> RawBankAccount | None:
+    """A bank account as written; None: not set."""
+    if not message.HasField("bank_account"):
+        return None
+    value: account_pb2.BankAccount = message.bank_account  # type: ignore[attr-defined]
+    return RawBankAccount(
+        value.id, value.name, value.type, value.subtype, value.mask, value.institution_id, value.institution_name
+    )
 
 
 def metadata(message: protobuf.Message, field: str = "metadata") -> object:

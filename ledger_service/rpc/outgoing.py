@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 
 from google.protobuf import json_format, struct_pb2, timestamp_pb2
 
-from ledger.v1 import account_pb2, entity_pb2, money_pb2, transaction_pb2
+from ledger.v1 import account_pb2, category_pb2, entity_pb2, money_pb2, transaction_pb2, transaction_service_pb2
 from ledger_service.application.answers import worded
-from ledger_service.application.ports import EntryRecord
-from ledger_service.domain.account import Account, Entity, Side
+from ledger_service.application.ports import CounterpartyRecord, EntryRecord
+from ledger_service.domain.account import Account, BankAccount, Entity, Side
+from ledger_service.domain.category import Category
 from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.identifiers import transaction_id
 from ledger_service.domain.money import Currencies, format_minor_units
@@ -153,7 +154,25 @@ class Outgoing:
             update_time=timestamp(account.updated_time),
             sequence=account.sequence,
             revision=account.revision,
+            financial_type=account.financial_type or "",
+            sub_type_code=account.sub_type_code or "",
+            is_category=account.is_category,
+            bank_account=_bank_account(account.bank_account),
         )
+
+    def counterparty(self, one: CounterpartyRecord) -> transaction_service_pb2.Counterparty:
+        """With whom the entity deals."""
+        message = transaction_service_pb2.Counterparty(
+            name=one.name,
+            transaction_count=one.transactions,
+            first_seen=timestamp(one.first_seen),
+            last_seen=timestamp(one.last_seen),
+        )
+        for dealt in one.amounts:
+            amount = message.amounts.add(transaction_count=dealt.transactions)
+            self.write_money(amount.total, dealt.currency, dealt.total)
+            self.write_money(amount.average, dealt.currency, dealt.average)
+        return message
 
     def entry(self, entity: Entity, account: Account, one: EntryRecord) -> account_pb2.Entry:
         """An entry of an account."""
@@ -176,6 +195,35 @@ class Outgoing:
 
     def _optional(self, currency: str, units: int | None) -> str | None:
         return None if units is None else format_minor_units(units, self._currencies[currency])
+
+
+def category(entity_id: str, one: Category) -> category_pb2.Category:
+    """A category."""
+    return category_pb2.Category(
+        entity_id=entity_id,
+        id=one.category_id,
+        name=one.name,
+        state=int(one.state),  # type: ignore[arg-type]
+        metadata=struct(one.metadata),
+        create_time=timestamp(one.created_time),
+        update_time=timestamp(one.updated_time),
+        sequence=one.sequence,
+        revision=one.revision,
+    )
+
+
+def _bank_account(one: BankAccount | None) -> account_pb2.BankAccount | None:
+    if one is None:
+        return None
+    return account_pb2.BankAccount(
+        id=one.bank_account_id,
+        name=one.name,
+        type=one.type or "",
+        subtype=one.subtype or "",
+        mask=one.mask or "",
+        institution_id=one.institution_id or "",
+        institution_name=one.institution_name or "",
+    )
 
 
 def entity(one: Entity) -> entity_pb2.Entity:

@@ -12,7 +12,7 @@ from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
-from ledger_service.rpc import incoming
+from ledger_service.rpc import incoming, outgoing
 from ledger_service.rpc.bulk import Bulk
 from ledger_service.rpc.calls import streaming, unary
 from ledger_service.rpc.errors import status_of
@@ -24,9 +24,10 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     """See protos/ledger/v1/transaction_service.proto."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        self.authenticator = use_cases.authenticator
+        self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
+        self._finding = use_cases.finding
         self._watching = use_cases.watching
         self._currencies = use_cases.currencies
         self._out = Outgoing(use_cases.currencies)
@@ -95,9 +96,43 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
             effective_from=incoming.moment(request, "effective_from"),
             effective_before=incoming.moment(request, "effective_before"),
             ascending=request.ascending,
+            order=request.order,
         )
         messages = [self._out.transaction(entity, one) for one in found]
         return pb.ListTransactionsResponse(transactions=messages, next_page_token=token)
+
+    @unary
+    async def SearchTransactions(
+        self, principal: Principal, request: pb.SearchTransactionsRequest
+    ) -> pb.SearchTransactionsResponse:
+        entity, found = await self._finding.search(
+            principal,
+            fields.entity_id(request.entity_id),
+            query=request.query,
+            effective_from=incoming.moment(request, "effective_from"),
+            effective_before=incoming.moment(request, "effective_before"),
+            amount_min=request.amount_min,
+            amount_max=request.amount_max,
+            status=request.status,
+            page=request.page,
+            size=request.page_size,
+        )
+        return pb.SearchTransactionsResponse(
+            transactions=[self._out.transaction(entity, one) for one in found.transactions],
+            total_size=found.total,
+            more_than_total=found.is_more,
+            page=found.page,
+            page_size=found.size,
+        )
+
+    @unary
+    async def ListCounterparties(
+        self, principal: Principal, request: pb.ListCounterpartiesRequest
+    ) -> pb.ListCounterpartiesResponse:
+        entity_id = fields.entity_id(request.entity_id)
+        found, token = await self._finding.counterparties(principal, entity_id, request.page_size, request.page_token)
+        messages = [self._out.counterparty(one) for one in found]
+        return pb.ListCounterpartiesResponse(counterparties=messages, next_page_token=token)
 
     @unary
     async def EditTransaction(
@@ -125,6 +160,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
     async def ApproveTransactions(
         self, principal: Principal, request: pb.ApproveTransactionsRequest
     ) -> pb.ApproveTransactionsResponse:
+        self.admission.charge(principal, len(request.approvals))
         command = transactions.approve_transactions(
             self._currencies,
             principal.name,
@@ -199,6 +235,28 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
             sequence=answer.sequence,
             balances=self._out.balances(answer.balances),
         )
+
+    @unary
+    async def CategorizeTransaction(
+        self, principal: Principal, request: pb.CategorizeTransactionRequest
+    ) -> pb.CategorizeTransactionResponse:
+        command = transactions.categorize_transaction(
+            principal.name,
+            idempotency_key=request.idempotency_key,
+            transaction_id=request.transaction_id,
+            category_id=request.category_id,
+            expected_revision=request.expected_revision,
+        )
+        entity, answer = await self._change(principal, "CategorizeTransaction", request.entity_id, command)
+        categories = await self._finding.categories_of(entity, answer.transactions)
+        response = pb.CategorizeTransactionResponse(
+            transaction=self._out.transaction(entity, answer.transactions[0]),
+            replayed=answer.replayed,
+            sequence=answer.sequence,
+        )
+        for category in categories.values():
+            response.category.CopyFrom(outgoing.category(entity.entity_id, category))
+        return response
 
     @unary
     async def ListTransactionRevisions(

@@ -40,7 +40,13 @@ class Loader:
             entity = rows.entity_of(record)
             known = self._memory.take(entity.entity_no, entity.sequence)
             loaded.books[entity.entity_no] = Book(
-                entity, entity.sequence, now, known.accounts, known.accounts_by_no, known.heads
+                entity,
+                entity.sequence,
+                now,
+                known.accounts,
+                known.accounts_by_no,
+                known.heads,
+                categories=known.categories,
             )
         needs = {entity_no: needs_of(entity_no, units[entity_no]) for entity_no in entity_nos}
         await self._load_due(loaded, needs, now, due_limit)
@@ -49,6 +55,7 @@ class Loader:
         if any(need.transaction_nos for need in needs.values()):
             await self._load_transactions(loaded.books, needs)
         await self._load_chart(loaded.books, needs)
+        await self._load_categories(loaded.books, needs)
         return loaded
 
     async def _load_due(self, loaded: Loaded, needs: dict[int, Needs], now: datetime, limit: int) -> None:
@@ -137,6 +144,32 @@ class Loader:
             for entity_no, number, height in await self._fetch("heights", *_columns(moved)):
                 books[entity_no].heights[number] = height
         created = _numbers(books, ((entity_no, need.created_ids) for entity_no, need in needs.items()))
+        if created:
+            for entity_no, number, digest in await self._fetch("creations", *_columns(created)):
+                books[entity_no].creations[number] = digest
+
+    async def _load_categories(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        wanted = [
+            (entity_no, category_id)
+            for entity_no, need in needs.items()
+            for category_id in need.category_ids
+            if category_id not in books[entity_no].categories
+        ]
+        if wanted:
+            for record in await self._fetch("categories", *_columns(wanted)):
+                category = rows.category_of(record)
+                books[record["entity_no"]].categories[category.category_id] = category
+        names = [(entity_no, name) for entity_no, need in needs.items() for name in need.category_names]
+        if not names:
+            return
+        for entity_no, name, category_id in await self._fetch("category_names", *_columns(names)):
+            books[entity_no].category_names[name] = category_id
+        # Who names a category may be creating it once more.
+        created = [
+            (entity_no, books[entity_no].categories[category_id].category_no)
+            for entity_no, need in needs.items()
+            for category_id in need.category_ids & books[entity_no].categories.keys()
+        ]
         if created:
             for entity_no, number, digest in await self._fetch("creations", *_columns(created)):
                 books[entity_no].creations[number] = digest

@@ -10,17 +10,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ledger_service.domain.account import Account
+from ledger_service.domain.category import Category
 from ledger_service.domain.decide.book import Book, Head
 
 
 @dataclass(slots=True)
 class Known:
-    """Accounts and newest entries of one entity as of a sequence."""
+    """Accounts, newest entries and categories of one entity as of a sequence."""
 
     sequence: int
     accounts: dict[str, Account] = field(default_factory=dict)
     accounts_by_no: dict[int, Account] = field(default_factory=dict)
     heads: dict[tuple[int, str], Head] = field(default_factory=dict)
+    categories: dict[str, Category] = field(default_factory=dict)
 
 
 class Memory:
@@ -47,7 +49,7 @@ class Memory:
 
     def put(self, book: Book) -> None:
         """The batch is committed: what its book holds is true as of its last sequence."""
-        known = Known(book.sequence, book.accounts, book.accounts_by_no, book.heads)
+        known = Known(book.sequence, book.accounts, book.accounts_by_no, book.heads, book.categories)
         self.take(book.entity.entity_no, -1)
         self._entities[book.entity.entity_no] = known
         self._size += _size(known)
@@ -68,4 +70,4 @@ class Memory:
 
 
 def _size(known: Known) -> int:
-    return len(known.accounts) + len(known.heads)
+    return len(known.accounts) + len(known.heads) + len(known.categories)

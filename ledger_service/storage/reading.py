@@ -15,16 +15,20 @@ from ledger_service.application.ports import (
     BalanceRow,
     BalancesAt,
     Clock,
+    CounterpartyRecord,
     EntryRecord,
     Event,
     Moment,
+    SearchFilter,
     TransactionFilter,
+    TransactionPlace,
     Unavailable,
 )
 from ledger_service.domain.account import Account, Entity
+from ledger_service.domain.category import Category
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import BalanceAfter, Transaction
-from ledger_service.storage import database, rows, sql
+from ledger_service.storage import database, finding, rows, sql
 
 _QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
 _LISTING = sql.load("listing.sql")
@@ -165,7 +169,7 @@ class ReadStore:
     async def transactions(self, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
         """As they are now, in the order asked for; unknown numbers are left out."""
         async with self._snapshot() as connection:
-            return await _transactions(connection, entity_no, transaction_nos)
+            return await transactions(connection, entity_no, transaction_nos)
 
     async def transactions_by_reference(
         self, entity_no: int, reference: str, after: int, limit: int
@@ -173,30 +177,60 @@ class ReadStore:
         """As they are now, oldest first."""
         async with self._snapshot() as connection:
             records = await connection.fetch(_QUERIES["by_reference"], entity_no, reference, after, limit)
-            return await _transactions(connection, entity_no, [record["sequence"] for record in records])
+            return await transactions(connection, entity_no, [record["sequence"] for record in records])
 
     async def list_transactions(
-        self, entity_no: int, wanted: TransactionFilter, after: int | None, limit: int
+        self, entity_no: int, wanted: TransactionFilter, after: TransactionPlace | None, limit: int
     ) -> list[Transaction]:
-        """As they are now, by age."""
+        """As they are now, by age or by effective time."""
+        arguments = [
+            entity_no,
+            after.transaction_no if after else None,
+            limit,
+            list(wanted.statuses) if wanted.statuses else None,
+            wanted.effective_from,
+            wanted.effective_before,
+            wanted.account_no,
+        ]
+        if wanted.by_effective_time:
+            arguments.append(after.effective_time if after else None)
         async with self._snapshot() as connection:
-            records = await connection.fetch(
-                _listing(wanted),
-                entity_no,
-                after,
-                limit,
-                list(wanted.statuses) if wanted.statuses else None,
-                wanted.effective_from,
-                wanted.effective_before,
-                wanted.account_no,
-            )
-            return await _complete(connection, records)
+            return await complete(connection, await connection.fetch(_listing(wanted), *arguments))
+
+    async def search(
+        self, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int, seconds: float
+    ) -> tuple[int, list[Transaction]]:
+        """How many there are, up to `most` and one more, and a page of them."""
+        async with self._snapshot() as connection, finding.limited(connection, seconds):
+            numbers = await finding.search(connection, entity_no, wanted, most + 1)
+            page = numbers[skip : min(skip + limit, most)]
+            return len(numbers), await transactions(connection, entity_no, page)
+
+    async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
+        """By key, after one."""
+        async with self._snapshot() as connection, finding.limited(connection, seconds):
+            return await finding.counterparties(connection, entity_no, after, limit)
+
+    async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]:
+        """Those that exist."""
+        records = await _guarded(self._pool.fetch, finding.QUERIES["categories"], entity_no, list(category_ids))
+        return [rows.category_of(record) for record in records]
+
+    async def list_categories(
+        self, entity_no: int, include_archived: bool, after: tuple[str, str] | None, limit: int
+    ) -> list[Category]:
+        """By name, then id."""
+        place = after or (None, None)
+        records = await _guarded(
+            self._pool.fetch, finding.QUERIES["categories_page"], entity_no, include_archived, *place, limit
+        )
+        return [rows.category_of(record) for record in records]
 
     async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]:
         """All versions of a transaction, oldest first."""
         async with self._snapshot() as connection:
             records = await connection.fetch(_QUERIES["revisions"], entity_no, transaction_no, after, limit)
-            return await _complete(connection, records)
+            return await complete(connection, records)
 
     async def key_use(self, entity_no: int, key: str) -> tuple[int, int] | None:
         """Sequence and span of the write that carried this key."""
@@ -245,6 +279,10 @@ class ReadStore:
     async def ping(self) -> None:
         """Whether the database answers."""
         await self._fetch("ping")
+
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """What these names in a client certificate stand for, unless it has been revoked."""
+        return [dict(record) for record in await self._fetch("certificates", list(names))]
 
     async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
         query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])
@@ -299,7 +337,9 @@ def _listing(wanted: TransactionFilter) -> str:
     """The query with the shortest way to what is wanted."""
     down = not wanted.ascending
     statuses = frozenset(wanted.statuses)
-    if wanted.account_no is not None:
+    if wanted.by_effective_time:
+        name = "of_effective"
+    elif wanted.account_no is not None:
         name = "of_account"
     elif statuses and statuses <= {1, 2}:
         name = "of_open"
@@ -328,12 +368,13 @@ async def _accounts(connection: Any, entity_no: int, account_nos: Sequence[int])
     ]
 
 
-async def _transactions(connection: Any, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
+async def transactions(connection: Any, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
+    """Transactions as they are now, by number; unknown ones are left out."""
     places = [(entity_no, transaction_no) for transaction_no in transaction_nos]
-    return await _complete(connection, await _fetch(connection, "transactions", places)) if places else []
+    return await complete(connection, await _fetch(connection, "transactions", places)) if places else []
 
 
-async def _complete(connection: Any, records: Sequence[Any]) -> list[Transaction]:
+async def complete(connection: Any, records: Sequence[Any]) -> list[Transaction]:
     """Add postings and reversals to rows of transactions."""
     if not records:
         return []

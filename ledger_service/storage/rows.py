@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ledger_service.domain.account import Account, AccountState, AccountType, Entity, EntityState, Limit
+from ledger_service.domain.category import Category, CategoryState
 from ledger_service.domain.decide.book import Head
+from ledger_service.domain.snapshots import bank_account_from
 from ledger_service.domain.transaction import Posting, Status, Transaction
 
 Row = Mapping[str, Any]
@@ -45,6 +48,25 @@ def account_of(row: Row, limits: tuple[Limit, ...]) -> Account:
         currencies=tuple(row["currencies"]),
         limits=limits,
         state=AccountState(row["state"]),
+        metadata=row["metadata"],
+        created_time=row["created_time"],
+        updated_time=row["updated_time"],
+        sequence=row["sequence"],
+        revision=row["revision"],
+        financial_type=row["financial_type"],
+        sub_type_code=row["sub_type_code"],
+        is_category=row["is_category"],
+        bank_account=bank_account_from(json.loads(row["bank_account"]) if row["bank_account"] else None),
+    )
+
+
+def category_of(row: Row) -> Category:
+    """A row of categories."""
+    return Category(
+        category_no=row["category_no"],
+        category_id=row["category_id"],
+        name=row["name"],
+        state=CategoryState(row["state"]),
         metadata=row["metadata"],
         created_time=row["created_time"],
         updated_time=row["updated_time"],

@@ -32,6 +32,8 @@ _SETS = {
     "unknown_entities": Rule.CHART,
     "entity_states": Rule.CHART,
     "unrooted_accounts": Rule.CHART,
+    "category_states": Rule.CHART,
+    "unknown_categories": Rule.CHART,
     "doubled_keys": Rule.ONCE,
     "reversal_originals": Rule.IMMUTABLE,
     "reversal_amounts": Rule.IMMUTABLE,

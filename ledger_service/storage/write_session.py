@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import asyncpg
@@ -18,6 +20,7 @@ from ledger_service.application.ports import (
     Unavailable,
 )
 from ledger_service.domain.account import Account
+from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.storage import database
@@ -35,7 +38,8 @@ ENTRY_COLUMNS = (
 
 _ACCOUNT_COLUMNS = (
     "entity_no", "account_no", "account_id", "type", "contra", "code", "name", "parent_no", "currencies",
-    "state", "metadata", "created_time", "updated_time", "sequence", "revision",
+    "state", "metadata", "created_time", "updated_time", "sequence", "revision", "financial_type", "sub_type_code",
+    "is_category", "bank_account",
 )  # fmt: skip
 
 _YOUNGEST_PLAN, _OLDEST_PLAN = 0.25, 60.0
@@ -190,18 +194,36 @@ class WriteSession:
             tag = await self._connection.execute(
                 QUERIES["update_account"], entity_no, account.account_no, account.code, account.name,
                 account.parent_no, account.currencies, account.state, account.metadata, account.updated_time,
-                account.sequence, account.revision,
+                account.sequence, account.revision, account.financial_type, account.sub_type_code,
+                account.is_category, _bank_account(account),
             )  # fmt: skip
             _expect(tag, "UPDATE 1")
         for account_no, limits in book.changed_limits.items():
             await self._connection.execute(QUERIES["delete_limits"], entity_no, account_no)
             if limits:
                 await self._write_limits([(book, book.accounts_by_no[account_no])])
+        for category in book.changed_categories.values():
+            await self._write_category(entity_no, category)
         if book.changed_entity is not None:
             entity = book.changed_entity
             tag = await self._connection.execute(
                 QUERIES["update_entity"], entity_no, entity.name, entity.time_zone, entity.state, entity.metadata,
                 entity.updated_time, entity.revision,
+            )  # fmt: skip
+            _expect(tag, "UPDATE 1")
+
+    async def _write_category(self, entity_no: int, category: Category) -> None:
+        now_so = category.name, category.state, category.metadata
+        if category.category_no == category.sequence:
+            tag = await self._connection.execute(
+                QUERIES["insert_category"], entity_no, category.category_no, category.category_id, *now_so,
+                category.created_time, category.updated_time, category.sequence, category.revision,
+            )  # fmt: skip
+            _expect(tag, "INSERT 0 1")
+        else:
+            tag = await self._connection.execute(
+                QUERIES["update_category"], entity_no, category.category_no, *now_so, category.updated_time,
+                category.sequence, category.revision,
             )  # fmt: skip
             _expect(tag, "UPDATE 1")
 
@@ -225,8 +247,13 @@ def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
     return (
         book.entity.entity_no, account.account_no, account.account_id, account.type, account.contra,
         account.code, account.name, account.parent_no, account.currencies, account.state, account.metadata,
-        account.created_time, account.updated_time, account.sequence, account.revision,
+        account.created_time, account.updated_time, account.sequence, account.revision, account.financial_type,
+        account.sub_type_code, account.is_category, _bank_account(account),
     )  # fmt: skip
+
+
+def _bank_account(account: Account) -> str | None:
+    return None if account.bank_account is None else json.dumps(asdict(account.bank_account))
 
 
 def _expect(tag: str, wanted: str) -> None:

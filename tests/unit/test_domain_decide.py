@@ -112,6 +112,11 @@ def every_kind(book: Book) -> list[c.Command]:
         c.SetAccountState(**write(), account_id="spare", state=AccountState.FROZEN),
         c.UpdateEntity(**write(), fields=frozenset({"name"}), name="renamed"),
         open_account("second", parent_id="wallet"),
+        c.CreateCategory(**write(key="h"), category_id="rent", name="Rent", metadata=None),
+        c.UpdateCategory(**write(), category_id="rent", fields=frozenset({"name"}), name="Office rent"),
+        c.CategorizeTransaction(**write(key="i"), transaction_id=third, category_id="rent"),
+        c.ArchiveCategory(**write(), category_id="rent"),
+        c.CreateCategory(**write(key="j"), category_id="rent-2", name="Office rent", metadata=None),
     ]  # fmt: skip
 
 

@@ -247,7 +247,7 @@ def test_a_subtree_is_summed_up_in_the_sense_of_its_root() -> None:
 
 
 def test_errors_proto_promises_a_code_for_every_reason() -> None:
-    assert len(PROMISES) == 34
+    assert len(PROMISES) == 41
     assert PROMISES["INSUFFICIENT_BALANCE"].metadata == {"account_id", "currency", "available", "floor"}
     assert PROMISES["ENTITY_NOT_FOUND"].code.name == "NOT_FOUND"
 

@@ -18,7 +18,7 @@ Requests, answers and enum values are in `ledger_client.messages`; what they mea
 
 from ledger_client import messages
 from ledger_client.batch import BatchOutcome
-from ledger_client.calls import AccountCalls, EntityCalls, TransactionCalls, UnaryCall
+from ledger_client.calls import AccountCalls, CategoryCalls, EntityCalls, TransactionCalls, UnaryCall
 from ledger_client.client import LedgerClient
 from ledger_client.errors import LedgerError
 from ledger_client.keys import new_key
@@ -38,6 +38,7 @@ __all__ = [
     "NO_RETRIES",
     "AccountCalls",
     "BatchOutcome",
+    "CategoryCalls",
     "EntityCalls",
     "LedgerClient",
     "LedgerError",

@@ -18,6 +18,7 @@ import grpc
 from google.protobuf.message import Message
 
 from ledger.v1.account_service_pb2_grpc import AccountServiceStub
+from ledger.v1.category_service_pb2_grpc import CategoryServiceStub
 from ledger.v1.entity_service_pb2_grpc import EntityServiceStub
 from ledger.v1.transaction_service_pb2 import (
     StreamCreateTransactionsRequest,
@@ -128,6 +129,18 @@ class AccountCalls:
         self.ListEntries = UnaryCall(stub.ListEntries, settings)
 
 
+class CategoryCalls:
+    """CategoryService: what transactions are for."""
+
+    def __init__(self, channel: grpc.aio.Channel, settings: CallSettings) -> None:
+        stub = CategoryServiceStub(channel)
+        self.CreateCategory = UnaryCall(stub.CreateCategory, settings, keys.with_category_key)
+        self.GetCategory = UnaryCall(stub.GetCategory, settings)
+        self.ListCategories = UnaryCall(stub.ListCategories, settings)
+        self.UpdateCategory = UnaryCall(stub.UpdateCategory, settings, keys.with_key)
+        self.ArchiveCategory = UnaryCall(stub.ArchiveCategory, settings, keys.with_key)
+
+
 class TransactionCalls:
     """TransactionService: recording transactions and telling of them."""
 
@@ -139,11 +152,14 @@ class TransactionCalls:
         self.GetTransaction = UnaryCall(stub.GetTransaction, settings)
         self.LookUpTransaction = UnaryCall(stub.LookUpTransaction, settings)
         self.ListTransactions = UnaryCall(stub.ListTransactions, settings)
+        self.SearchTransactions = UnaryCall(stub.SearchTransactions, settings)
+        self.ListCounterparties = UnaryCall(stub.ListCounterparties, settings)
         self.EditTransaction = UnaryCall(stub.EditTransaction, settings, keys.with_key)
         self.ApproveTransactions = UnaryCall(stub.ApproveTransactions, settings, keys.with_key)
         self.ClearTransaction = UnaryCall(stub.ClearTransaction, settings, keys.with_key)
         self.VoidTransaction = UnaryCall(stub.VoidTransaction, settings, keys.with_key)
         self.ReverseTransaction = UnaryCall(stub.ReverseTransaction, settings, keys.with_key)
+        self.CategorizeTransaction = UnaryCall(stub.CategorizeTransaction, settings, keys.with_key)
         self.ListTransactionRevisions = UnaryCall(stub.ListTransactionRevisions, settings)
 
     def StreamCreateTransactions(  # noqa: N802 - the methods bear the names of the protos

@@ -11,7 +11,7 @@ import grpc
 
 from ledger.v1.transaction_service_pb2 import CreateTransactionRequest, WatchTransactionsResponse
 from ledger_client.batch import BatchOutcome, batch_create
-from ledger_client.calls import AccountCalls, CallSettings, EntityCalls, TransactionCalls
+from ledger_client.calls import AccountCalls, CallSettings, CategoryCalls, EntityCalls, TransactionCalls
 from ledger_client.retry import RetryPolicy
 from ledger_client.watching import watch
 
@@ -58,11 +58,13 @@ class LedgerClient:
     Attributes:
         entities: EntityService.
         accounts: AccountService.
-        transactions: TransactionService. All three are there once the context has been entered.
+        categories: CategoryService.
+        transactions: TransactionService. All are there once the context has been entered.
     """
 
     entities: EntityCalls
     accounts: AccountCalls
+    categories: CategoryCalls
     transactions: TransactionCalls
 
     def __init__(
@@ -123,6 +125,7 @@ class LedgerClient:
         self._channel = channel
         self.entities = EntityCalls(channel, self._settings)
         self.accounts = AccountCalls(channel, self._settings)
+        self.categories = CategoryCalls(channel, self._settings)
         self.transactions = TransactionCalls(channel, self._settings)
         return self
 

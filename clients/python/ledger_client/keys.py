@@ -12,6 +12,7 @@ import uuid
 from typing import Protocol, TypeVar
 
 from ledger.v1.account_service_pb2 import BatchCreateAccountsRequest, CreateAccountRequest
+from ledger.v1.category_service_pb2 import CreateCategoryRequest
 from ledger.v1.entity_service_pb2 import CreateEntityRequest
 from ledger.v1.transaction_service_pb2 import BatchCreateTransactionsRequest
 
@@ -50,6 +51,11 @@ def with_keys(request: BatchCreateTransactionsRequest) -> BatchCreateTransaction
 def with_account_key(request: CreateAccountRequest) -> CreateAccountRequest:
     """The request with an idempotency key, unless it names the account: the name takes the key's place."""
     return request if request.account_id else with_key(request)
+
+
+def with_category_key(request: CreateCategoryRequest) -> CreateCategoryRequest:
+    """The request with an idempotency key, unless it names the category: the name takes the key's place."""
+    return request if request.category_id else with_key(request)
 
 
 def with_account_keys(request: BatchCreateAccountsRequest) -> BatchCreateAccountsRequest:

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Sequence
 
 from ledger_service.application.intake.fields import (
     MAX_CODE,
+    MAX_KIND,
     MAX_NAME,
+    RawBankAccount,
     RawLimit,
     check_time_zone,
     key,
@@ -17,7 +19,7 @@ from ledger_service.application.intake.fields import (
     revision,
 )
 from ledger_service.domain import commands as c
-from ledger_service.domain.account import AccountState, AccountType, Limit
+from ledger_service.domain.account import AccountState, AccountType, BankAccount, Limit
 from ledger_service.domain.errors import invalid
 from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.domain.identifiers import check_chosen_id
@@ -41,6 +43,10 @@ def create_account(
     currency_codes: Sequence[str],
     limits: Sequence[RawLimit],
     metadata_object: object,
+    financial_type: str = "",
+    sub_type_code: str = "",
+    is_category: bool = False,
+    bank_account: RawBankAccount | None = None,
 ) -> c.CreateAccount:
     """`fresh_id` is taken where the caller has chosen none. Raises LedgerError INVALID_ARGUMENT, UNKNOWN_CURRENCY."""
     checked_key = key(idempotency_key, required=False)
@@ -53,6 +59,9 @@ def create_account(
     codes = _currency_codes(currencies, currency_codes)
     checked_limits = _limits(currencies, limits, codes)
     checked_metadata = metadata(metadata_object)
+    checked_kind = line(financial_type, "financial_type", MAX_KIND)
+    checked_sub_type = line(sub_type_code, "sub_type_code", MAX_KIND)
+    checked_bank_account = _bank_account(bank_account)
     digest = fingerprint(
         "CreateAccount",
         (
@@ -65,6 +74,10 @@ def create_account(
             ("currencies", codes),
             ("limits", _plain(checked_limits)),
             ("metadata", checked_metadata),
+            ("financial_type", checked_kind),
+            ("sub_type_code", checked_sub_type),
+            ("is_category", is_category),
+            ("bank_account", checked_bank_account),
         ),
     )
     return c.CreateAccount(
@@ -80,10 +93,27 @@ def create_account(
         currencies=codes,
         limits=checked_limits,
         metadata=checked_metadata,
+        financial_type=checked_kind,
+        sub_type_code=checked_sub_type,
+        is_category=is_category,
+        bank_account=checked_bank_account,
     )
 
 
-ACCOUNT_FIELDS = frozenset({"name", "code", "parent_id", "currencies", "limits", "metadata"})
+ACCOUNT_FIELDS = frozenset(
+    {
+        "name",
+        "code",
+        "parent_id",
+        "currencies",
+        "limits",
+        "metadata",
+        "financial_type",
+        "sub_type_code",
+        "is_category",
+        "bank_account",
+    }
+)
 ENTITY_FIELDS = frozenset({"name", "time_zone", "metadata"})
 
 
@@ -101,6 +131,10 @@ def update_account(
     limits: Sequence[RawLimit],
     metadata_object: object,
     expected_revision: int,
+    financial_type: str = "",
+    sub_type_code: str = "",
+    is_category: bool = False,
+    bank_account: RawBankAccount | None = None,
 ) -> c.UpdateAccount:
     """Only what `fields` names is looked at. Raises LedgerError INVALID_ARGUMENT, UNKNOWN_CURRENCY."""
     checked_key = key(idempotency_key, required=False)
@@ -126,6 +160,14 @@ def update_account(
         command.limits = _limits(currencies, limits, command.currencies)
     if "metadata" in wanted:
         command.metadata = metadata(metadata_object)
+    if "financial_type" in wanted:
+        command.financial_type = line(financial_type, "financial_type", MAX_KIND)
+    if "sub_type_code" in wanted:
+        command.sub_type_code = line(sub_type_code, "sub_type_code", MAX_KIND)
+    if "is_category" in wanted:
+        command.is_category = is_category
+    if "bank_account" in wanted:
+        command.bank_account = _bank_account(bank_account)
     command.fingerprint = fingerprint(
         "UpdateAccount",
         (
@@ -138,6 +180,10 @@ def update_account(
             ("limits", _plain(command.limits)),
             ("metadata", command.metadata),
             ("revision", command.expected_revision),
+            ("financial_type", command.financial_type),
+            ("sub_type_code", command.sub_type_code),
+            ("is_category", command.is_category),
+            ("bank_account", command.bank_account),
         ),
     )
     return command
@@ -194,6 +240,28 @@ def archive_entity(actor: str, *, idempotency_key: str) -> c.ArchiveEntity:
     """Raises LedgerError INVALID_ARGUMENT."""
     checked_key = key(idempotency_key, required=False)
     return c.ArchiveEntity(key=checked_key, fingerprint=fingerprint("ArchiveEntity", ()), actor=actor)
+
+
+MIN_MASK, MAX_MASK = 2, 4
+
+
+def _bank_account(raw: RawBankAccount | None) -> BankAccount | None:
+    """What is known of an account at a bank; never its whole number."""
+    if raw is None:
+        return None
+    path = "bank_account"
+    mask = line(raw.mask, f"{path}.mask", MAX_KIND)
+    if mask is not None and not (MIN_MASK <= len(mask) <= MAX_MASK and mask.isalnum() and mask.isascii()):
+        raise invalid(f"{path}.mask", f"must be the last {MIN_MASK} to {MAX_MASK} letters or digits of the number")
+    return BankAccount(
+        bank_account_id=str(reference_to(raw.id, f"{path}.id")),
+        name=str(line(raw.name, f"{path}.name", MAX_NAME, required=True)),
+        type=line(raw.type, f"{path}.type", MAX_KIND),
+        subtype=line(raw.subtype, f"{path}.subtype", MAX_KIND),
+        mask=mask,
+        institution_id=reference_to(raw.institution_id, f"{path}.institution_id", required=False),
+        institution_name=line(raw.institution_name, f"{path}.institution_name", MAX_NAME),
+    )
 
 
 def _currency_codes(currencies: Currencies, codes: Sequence[str]) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ MAX_CODE = 40
 MAX_DESCRIPTION = 1000
 MAX_REFERENCE = 200
 MAX_COUNTERPARTY = 200
-MAX_CATEGORY = 64
+MAX_KIND = 40
 MAX_METADATA_BYTES = 16 * 1024
 MAX_METADATA_DEPTH = 16
 _MAX_ID = 64
@@ -44,6 +44,18 @@ class RawLimit(NamedTuple):
     currency: str
     floor: str | None
     ceiling: str | None
+
+
+class RawBankAccount(NamedTuple):
+    """A bank account as written."""
+
+    id: str
+    name: str
+    type: str = ""
+    subtype: str = ""
+    mask: str = ""
+    institution_id: str = ""
+    institution_name: str = ""
 
 
 def line(value: str, field: str, longest: int, *, required: bool = False) -> str | None:

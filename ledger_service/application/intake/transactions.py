@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from ledger_service.application.intake.fields import (
-    MAX_CATEGORY,
     MAX_COUNTERPARTY,
     MAX_DESCRIPTION,
     MAX_REFERENCE,
@@ -62,9 +61,9 @@ def create_transaction(
         raise invalid("expire_time", "a transaction that is POSTED at once does not expire; leave it out")
     checked_description = prose(description, "description", MAX_DESCRIPTION)
     checked_reference = line(reference, "reference", MAX_REFERENCE)
-    checked_counterparty = line(counterparty, "counterparty", MAX_COUNTERPARTY)
-    checked_category = line(category_id, "category_id", MAX_CATEGORY)
     checked_metadata = metadata(metadata_object)
+    checked_counterparty = line(counterparty, "counterparty", MAX_COUNTERPARTY) or _named_in(metadata_object)
+    checked_category = reference_to(category_id, "category_id", required=False)
     digest = fingerprint(
         "CreateTransaction",
         (
@@ -95,6 +94,19 @@ def create_transaction(
         validate_only=validate_only,
         is_two_account=is_two_account,
     )
+
+
+_COUNTERPARTY_MEMBERS = ("counterparty", "vendor", "merchant", "payee", "payer", "customer")
+"""Where callers who only have metadata put the other party's name; the first that is one counts."""
+
+
+def _named_in(metadata_object: object) -> str | None:
+    if isinstance(metadata_object, dict):
+        for member in _COUNTERPARTY_MEMBERS:
+            name = metadata_object.get(member)
+            if isinstance(name, str) and 0 < len(name) <= MAX_COUNTERPARTY and name.isprintable() and name.strip():
+                return name
+    return None
 
 
 def edit_transaction(
@@ -197,6 +209,27 @@ def void_transaction(
     )
     return c.VoidTransaction(
         key=checked_key, fingerprint=digest, actor=actor, transaction_id=text, expected_revision=expected
+    )
+
+
+def categorize_transaction(
+    actor: str, *, idempotency_key: str, transaction_id: str, category_id: str, expected_revision: int
+) -> c.CategorizeTransaction:
+    """Raises LedgerError INVALID_ARGUMENT."""
+    checked_key = key(idempotency_key)
+    text = str(reference_to(transaction_id, "transaction_id"))
+    category = reference_to(category_id, "category_id", required=False)
+    expected = revision(expected_revision)
+    digest = fingerprint(
+        "CategorizeTransaction", (("transaction_id", text), ("category_id", category), ("revision", expected))
+    )
+    return c.CategorizeTransaction(
+        key=checked_key,
+        fingerprint=digest,
+        actor=actor,
+        transaction_id=text,
+        category_id=category,
+        expected_revision=expected,
     )
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple, TypeVar
 
 from ledger_service.domain.account import Account, Entity, Limit
+from ledger_service.domain.category import Category, CategoryState
 from ledger_service.domain.commands import Write
 from ledger_service.domain.decide.outcome import Outcome
 from ledger_service.domain.transaction import EventKind, Transaction
@@ -122,7 +123,11 @@ class Book:
     heights: dict[int, int] = field(default_factory=dict)
     """How many generations lie below an account, for the accounts that the batch gives another parent."""
     creations: dict[int, bytes | None] = field(default_factory=dict)
-    """Fingerprint of the request that created an account, for accounts created again."""
+    """Fingerprint of the request that created an account or category, for those created again."""
+    categories: dict[str, Category] = field(default_factory=dict)
+    """By id; those that the batch mentions."""
+    category_names: dict[str, str] = field(default_factory=dict)
+    """Ids of active categories by name, for the names that the batch mentions."""
     due: list[int] = field(default_factory=list)
     """Open transactions whose expire_time has passed, in the order in which they expired."""
 
@@ -132,6 +137,8 @@ class Book:
     changed_accounts: dict[int, Account] = field(default_factory=dict)
     changed_limits: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
     changed_entity: Entity | None = None
+    changed_categories: dict[int, Category] = field(default_factory=dict)
+    """New ones and those with a new revision."""
     _undo: list[_Undo] | None = None
 
     def tentatively(self) -> list[_Undo] | None:
@@ -223,6 +230,25 @@ class Book:
             before = self.entity, self.changed_entity
             self._undo.append(lambda: self._restore_entity(*before))
         self.entity = self.changed_entity = entity
+
+    def put_category(self, category: Category, fingerprint: bytes) -> None:
+        """A new category, or the next revision of one; the digest of the request counts for new ones."""
+        before = self.categories.get(category.category_id)
+        if self._undo is not None:
+            self._remember(self.categories, category.category_id)
+            self._remember(self.changed_categories, category.category_no)
+            self._remember(self.category_names, category.name)
+            self._remember(self.creations, category.category_no)
+            if before is not None:
+                self._remember(self.category_names, before.name)
+        if before is None:
+            self.creations[category.category_no] = fingerprint
+        else:
+            self.category_names.pop(before.name, None)
+        if category.state is CategoryState.ACTIVE:
+            self.category_names[category.name] = category.category_id
+        self.categories[category.category_id] = category
+        self.changed_categories[category.category_no] = category
 
     def event_row(self, kind: EventKind, write: Write, **columns: object) -> EventRow:
         """The next event's row; for the kinds that are rare, where speed is no matter."""

@@ -19,6 +19,9 @@ from ledger_service.domain.snapshots import account_snapshot, entity_snapshot
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import EventKind
 
+_FREE = frozenset({"name", "metadata", "financial_type", "sub_type_code", "is_category", "bank_account"})
+"""What may be changed to anything: no rule depends on it."""
+
 
 def create_account(book: Book, command: CreateAccount) -> Applied | Refused:
     """Open an account; the same request again, with the same id, answers with the account as it is."""
@@ -60,6 +63,10 @@ def create_account(book: Book, command: CreateAccount) -> Applied | Refused:
         updated_time=book.now,
         sequence=sequence,
         revision=1,
+        financial_type=command.financial_type,
+        sub_type_code=command.sub_type_code,
+        is_category=command.is_category,
+        bank_account=command.bank_account,
     )
     book.add_event(
         book.event_row(EventKind.ACCOUNT_CREATED, command, account_no=sequence, detail=account_snapshot(account)),
@@ -81,10 +88,8 @@ def update_account(book: Book, command: UpdateAccount) -> Applied | Refused:
             raise _closed(command.account_id)
         changes: dict[str, object] = {}
         fields = command.fields
-        if "name" in fields:
-            changes["name"] = command.name
-        if "metadata" in fields:
-            changes["metadata"] = command.metadata
+        for name in fields & _FREE:
+            changes[name] = getattr(command, name)
         if "code" in fields:
             _check_code(book, command.code, command.account_id)
             changes["code"] = command.code

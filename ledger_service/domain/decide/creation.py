@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide.book import Book, EventRow
+from ledger_service.domain.decide.categories import check_category
 from ledger_service.domain.decide.outcome import Applied, Refused
 from ledger_service.domain.decide.postings import Draft, check_account
 from ledger_service.domain.errors import LedgerError, Reason
@@ -32,6 +33,11 @@ def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refu
                 return Refused(error.at(command.account_field(leg)))
             assert account is not None
         postings.append(Posting(leg, account.account_no, account_id, side, currency, amount))
+
+    if command.category_id is not None:
+        error = check_category(book, command.category_id)
+        if error is not None:
+            return Refused(error.at("category_id"))
 
     sequence = book.sequence + 1
     effective_time = command.effective_time or now

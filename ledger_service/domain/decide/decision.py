@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ledger_service.domain import commands as c
 from ledger_service.domain.account import EntityState
-from ledger_service.domain.decide import chart, lifecycle, reversal
+from ledger_service.domain.decide import categories, chart, lifecycle, reversal
 from ledger_service.domain.decide.book import Book, KnownKey
 from ledger_service.domain.decide.creation import create_transaction
 from ledger_service.domain.decide.outcome import Applied, Outcome, Recorded, Refused
@@ -27,6 +28,10 @@ _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
     c.SetAccountState: chart.set_account_state,
     c.UpdateEntity: chart.update_entity,
     c.ArchiveEntity: chart.archive_entity,
+    c.CategorizeTransaction: categories.categorize,
+    c.CreateCategory: categories.create_category,
+    c.UpdateCategory: categories.update_category,
+    c.ArchiveCategory: categories.archive_category,
 }
 
 
@@ -173,7 +178,7 @@ def _replay(known: KnownKey, command: c.Command) -> Outcome:
     if first is None:
         return Recorded(known.sequence, known.span)
     if isinstance(first, Applied):
-        return Applied(first.sequence, first.transactions, first.balances, first.account, first.entity, replayed=True)
+        return replace(first, replayed=True)
     assert isinstance(first, Refused)
     return Refused(first.error, first.sequence, replayed=True)
 

@@ -58,7 +58,9 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
     if refusal is not None:
         return Refused(refusal)
     if accounts is None:
-        return _change(book, command, before, EventKind.TRANSACTION_EDITED, before.status, (), description=description)
+        return record_revision(
+            book, command, before, EventKind.TRANSACTION_EDITED, before.status, (), description=description
+        )
     postings = []
     for posting, account_id in zip(before.postings, accounts, strict=True):
         account = book.accounts.get(account_id)
@@ -69,7 +71,7 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
         postings.append(posting._replace(account_no=account.account_no, account_id=account_id))
     movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
     movements += [(EntryKind.HOLD, posting) for posting in postings]
-    return _change(
+    return record_revision(
         book,
         command,
         before,
@@ -93,7 +95,7 @@ def clear(book: Book, command: ClearTransaction) -> Applied | Refused:
     refusal = check_postings(book, before.postings)
     if refusal is not None:
         return Refused(refusal)
-    return _change(book, command, before, EventKind.TRANSACTION_CLEARED, Status.CLEARED, ())
+    return record_revision(book, command, before, EventKind.TRANSACTION_CLEARED, Status.CLEARED, ())
 
 
 def void(book: Book, command: VoidTransaction) -> Applied | Refused:
@@ -104,14 +106,14 @@ def void(book: Book, command: VoidTransaction) -> Applied | Refused:
     except LedgerError as error:
         return Refused(error)
     movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
-    return _change(book, command, before, EventKind.TRANSACTION_VOIDED, Status.VOIDED, movements)
+    return record_revision(book, command, before, EventKind.TRANSACTION_VOIDED, Status.VOIDED, movements)
 
 
 def expire(book: Book, transaction_no: int) -> None:
     """End a transaction whose expire_time has passed. Nothing can refuse it: see Totals.reachable."""
     before = book.transactions[transaction_no]
     movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
-    _change(book, _SERVER, before, EventKind.TRANSACTION_EXPIRED, Status.EXPIRED, movements)
+    record_revision(book, _SERVER, before, EventKind.TRANSACTION_EXPIRED, Status.EXPIRED, movements)
 
 
 def approve(book: Book, command: ApproveTransactions) -> Applied | Refused:
@@ -162,7 +164,7 @@ def _approve_one(book: Book, write: Write, approval: Approval) -> Applied | Refu
             (EntryKind.RELEASE, posting._replace(amount=posting.amount - amount)) for posting in before.postings
         ]
     movements += [(EntryKind.SETTLE, posting) for posting in postings]
-    return _change(
+    return record_revision(
         book,
         write,
         before,
@@ -200,7 +202,7 @@ def _approved_amount(transaction: Transaction, approval: Approval) -> int | None
     return None if approval.amount == first.amount else approval.amount
 
 
-def _change(
+def record_revision(
     book: Book,
     write: Write,
     before: Transaction,

@@ -29,6 +29,8 @@ class Needs:
     created_ids: set[str] = field(default_factory=set)
     """Accounts that may have been created by the same request before."""
     codes: set[str] = field(default_factory=set)
+    category_ids: set[str] = field(default_factory=set)
+    category_names: set[str] = field(default_factory=set)
     transaction_nos: set[int] = field(default_factory=set)
 
 
@@ -42,6 +44,8 @@ def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
             if type(command) is c.CreateTransaction:
                 for account_id, _, currency, _ in command.postings:
                     needs.positions.add((account_id, currency))
+                if command.category_id is not None:
+                    needs.category_ids.add(command.category_id)
             else:
                 ask = _ASK.get(type(command))
                 if ask is not None:
@@ -92,6 +96,18 @@ def _set_account_state(needs: Needs, _entity_no: int, command: c.SetAccountState
         needs.account_ids.add(command.account_id)
 
 
+def _categorize(needs: Needs, entity_no: int, command: c.CategorizeTransaction) -> None:
+    _transaction(needs, entity_no, command.transaction_id)
+    if command.category_id is not None:
+        needs.category_ids.add(command.category_id)
+
+
+def _category(needs: Needs, _entity_no: int, command: c.CreateCategory | c.UpdateCategory | c.ArchiveCategory) -> None:
+    needs.category_ids.add(command.category_id)
+    if not isinstance(command, c.ArchiveCategory) and command.name:
+        needs.category_names.add(command.name)
+
+
 def _transaction(needs: Needs, entity_no: int, text: str) -> None:
     place = parse_transaction_id(text)
     if place is not None and place[0] == entity_no:
@@ -107,4 +123,8 @@ _ASK: dict[type, Callable[[Needs, int, Any], None]] = {
     c.CreateAccount: _create_account,
     c.UpdateAccount: _update_account,
     c.SetAccountState: _set_account_state,
+    c.CategorizeTransaction: _categorize,
+    c.CreateCategory: _category,
+    c.UpdateCategory: _category,
+    c.ArchiveCategory: _category,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.domain.account import Account, Entity
+from ledger_service.domain.category import Category
 from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.transaction import BalanceAfter, Transaction
 
@@ -18,6 +19,7 @@ class Applied:
     balances: tuple[BalanceAfter, ...] = ()
     account: Account | None = None
     entity: Entity | None = None
+    category: Category | None = None
     replayed: bool = False
 
 

@@ -16,7 +16,7 @@ _Limits = dict[str, tuple[int | None, int | None]]
 _Totals = tuple[int, int, int, int]
 
 _FIXED = ("account_id", "type", "contra")
-_CHANGING = ("code", "name", "parent_no", "currencies", "state")
+_CHANGING = ("code", "name", "parent_no", "currencies", "state", "financial_type", "sub_type_code", "is_category")
 
 
 @dataclass(slots=True)
@@ -193,6 +193,9 @@ class Chart:
         for name in _CHANGING:
             if name in said and said[name] != row[name]:
                 self._add(row, f"{name} is {row[name]!r}, its newest event says {said[name]!r}")
+        bank_account = json.loads(row["bank_account"]) if row["bank_account"] else None
+        if said.get("bank_account", bank_account) != bank_account:
+            self._add(row, f"bank account is {bank_account}, its newest event says {said['bank_account']}")
         if "limits" in said and versions:
             limits = _limits(json.loads(row["limits"])) if row["limits"] else {}
             if limits != versions[-1].limits:

@@ -24,6 +24,7 @@ _AT_COMMIT = "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR E
 _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _MADE = "AFTER INSERT ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _TOUCHED = "AFTER INSERT OR DELETE OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_GIVEN = "BEFORE INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _EMPTIED = "BEFORE TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 
 TRIGGERS = {
@@ -40,6 +41,9 @@ TRIGGERS = {
     ("account_limits", "immutable"): (_EMPTIED, "refuse_change"),
     ("account_limits", "check_limit"): (_SET, "check_limit"),
     ("account_limits", "check_limit_change"): (_TOUCHED, "check_limit_change"),
+    ("categories", "immutable"): (_KEPT, "refuse_change"),
+    ("categories", "check_category"): (_SET, "check_category"),
+    ("credentials", "check_credential"): (_GIVEN, "check_credential"),
     ("entities", "check_entity"): (_AT_COMMIT, "check_entity"),
     ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
 }
@@ -56,6 +60,12 @@ UNIQUE_INDEXES = {
     "open_transactions_pkey": "ledger.open_transactions USING btree (entity_no, transaction_no)",
     "accounts_pkey": "ledger.accounts USING btree (entity_no, account_no)",
     "accounts_entity_no_account_id_key": "ledger.accounts USING btree (entity_no, account_id)",
+    "categories_pkey": "ledger.categories USING btree (entity_no, category_no)",
+    "categories_entity_no_category_id_key": "ledger.categories USING btree (entity_no, category_id)",
+    "categories_by_name": "ledger.categories USING btree (entity_no, name) WHERE (state = 1)",
+    "credentials_token_hmac_key": "ledger.credentials USING btree (token_hmac)",
+    "credentials_by_certificate": "ledger.credentials USING btree (certificate_san) "
+    "WHERE ((certificate_san IS NOT NULL) AND (revoked_time IS NULL))",
     "account_limits_pkey": "ledger.account_limits USING btree (entity_no, account_no, currency)",
 }
 """Indexes that rules rest on when two writers race."""
@@ -70,8 +80,13 @@ GRANTS = {
             "INSERT ON events",
             "INSERT ON entries",
             "INSERT ON credentials",
-            "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision) ON accounts",
-            "UPDATE (revoked_time) ON credentials",
+            "INSERT ON categories",
+            "UPDATE (name, state, metadata, updated_time, sequence, revision) ON categories",
+            (
+                "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision, "
+                "financial_type, sub_type_code, is_category, bank_account) ON accounts"
+            ),
+            "UPDATE (expire_time, revoked_time) ON credentials",
             "UPDATE (name, time_zone, state, metadata, updated_time, revision) ON entities",
         }
     ),

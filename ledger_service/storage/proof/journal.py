@@ -27,9 +27,11 @@ _LEGAL = {
     (5, 4): {_RELEASE},
     (6, 5): {_RELEASE},
     (7, 3): {_POST},
+    **{(13, status): {_NOTHING} for status in (1, 2, 3, 4, 5)},
 }
 _KIND_NAMES = {1: "POST", 2: "HOLD", 3: "RELEASE", 4: "SETTLE"}
 _ARCHIVED = "2"
+_CATEGORIZED = 13
 
 
 class Journal:
@@ -85,7 +87,7 @@ class Journal:
             self._add(Rule.CHART, f"event {sequence} was written after the entity was archived")
         self._is_archived = self._is_archived or entity_state == _ARCHIVED
         kinds = self._check_balance(sequence, entries) if entries else _NOTHING
-        if kind > 7:
+        if kind > 7 and kind != _CATEGORIZED:
             if kinds or (transaction_no, revision, status, postings_at, reverses) != (None,) * 5:
                 self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} names a transaction or has entries")
             if (has_account != (kind in (9, 10))) or not has_detail or (kind == 8 and not has_key):

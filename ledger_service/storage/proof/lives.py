@@ -15,10 +15,10 @@ from ledger_service.storage.proof.findings import Findings, Rule, moment
 from ledger_service.storage.proof.snapshot import Row
 
 _HOLD, _RELEASE, _SETTLE = 2, 3, 4
-_EDITED, _CLEARED, _POSTED, _EXPIRED = 2, 3, 4, 6
+_EDITED, _CLEARED, _POSTED, _EXPIRED, _CATEGORIZED = 2, 3, 4, 6, 13
 _NAMES = {1: "PENDING", 2: "CLEARED", 3: "POSTED", 4: "VOIDED", 5: "EXPIRED"}
 
-_KEPT = ("effective_time", "expire_time", "reference", "counterparty", "category_id", "metadata", "reverses")
+_KEPT = ("effective_time", "expire_time", "reference", "counterparty", "metadata", "reverses")
 """What no revision changes."""
 
 
@@ -66,7 +66,8 @@ class Lives:
         for event in revisions:
             if before is not None:
                 self._check_step(before, event)
-            self._check_expiry(event)
+            if before is None or before["status"] <= 2:
+                self._check_expiry(event)
             held = self._move(event, by_event.pop(event["sequence"], ()), held, before)
             before = event
         assert before is not None
@@ -79,7 +80,10 @@ class Lives:
         at = f"event {event['sequence']}"
         if event["revision"] != before["revision"] + 1:
             self._add(event, f"{at} is revision {event['revision']}, expected {before['revision'] + 1}")
-        if before["status"] > 2:
+        if event["kind"] == _CATEGORIZED:
+            if event["status"] != before["status"]:
+                self._add(event, f"{at} gives it a category, but makes it {_name(event)} from {_name(before)}")
+        elif before["status"] > 2:
             self._add(event, f"{at} changes it although it was {_name(before)}")
         elif event["kind"] == _CLEARED and before["status"] != 1:
             self._add(event, f"{at} clears it although it was {_name(before)}")
@@ -88,6 +92,8 @@ class Lives:
         for name in _KEPT:
             if event[name] != before[name]:
                 self._add(event, f"{at} changes {name}, which nothing may change")
+        if event["kind"] != _CATEGORIZED and event["category_id"] != before["category_id"]:
+            self._add(event, f"{at} changes the category, which only its own kind of event may change")
         if event["kind"] != _EDITED and event["description"] != before["description"]:
             self._add(event, f"{at} changes the description, which only an edit may change")
 
@@ -116,7 +122,7 @@ class Lives:
             ended = _sum(settles, releases)
             if set(settles) != set(held):
                 self._add(event, f"{at} settles legs {sorted(settles)}, expected {sorted(held)}")
-        elif event["kind"] == _CLEARED or not (holds or releases):
+        elif event["kind"] in (_CLEARED, _CATEGORIZED) or not (holds or releases):
             return held
         else:
             ended = releases

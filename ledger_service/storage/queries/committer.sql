@@ -89,6 +89,21 @@ SELECT b.entity_no, b.code, b.account_id
 FROM unnest($1::int4[], $2::text[]) AS p (entity_no, code)
 JOIN accounts b ON b.entity_no = p.entity_no AND b.code = p.code
 
+-- name: categories
+-- $1 entity numbers, $2 category ids. Those that exist.
+SELECT b.entity_no, b.category_no, b.category_id, b.name, b.state, b.metadata, b.created_time, b.updated_time,
+       b.sequence, b.revision
+FROM unnest($1::int4[], $2::text[]) AS p (entity_no, category_id)
+CROSS JOIN LATERAL (
+    SELECT c.* FROM categories c WHERE c.entity_no = p.entity_no AND c.category_id = p.category_id LIMIT 1
+) b
+
+-- name: category_names
+-- $1 entity numbers, $2 names. Whose they are, of the active ones.
+SELECT b.entity_no, b.name, b.category_id
+FROM unnest($1::int4[], $2::text[]) AS p (entity_no, name)
+JOIN categories b ON b.entity_no = p.entity_no AND b.name = p.name AND b.state = 1
+
 -- name: open_children
 -- $1 entity numbers, $2 account numbers. How many children are not closed.
 SELECT p.entity_no, p.account_no, count(b.account_no) AS children
@@ -108,11 +123,11 @@ WITH RECURSIVE below AS (
 SELECT entity_no, root AS account_no, max(depth) AS height FROM below GROUP BY entity_no, root
 
 -- name: creations
--- $1 entity numbers, $2 account numbers. Digest of the request that created each.
-SELECT e.entity_no, e.sequence AS account_no, e.request_hash
-FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, account_no)
+-- $1 entity numbers, $2 numbers of accounts or categories. Digest of the request that created each.
+SELECT e.entity_no, e.sequence, e.request_hash
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, sequence)
 CROSS JOIN LATERAL (
-    SELECT v.* FROM events v WHERE v.entity_no = p.entity_no AND v.sequence = p.account_no LIMIT 1
+    SELECT v.* FROM events v WHERE v.entity_no = p.entity_no AND v.sequence = p.sequence LIMIT 1
 ) e
 
 -- name: reversed
@@ -134,12 +149,22 @@ SELECT EXISTS (
 
 -- name: update_account
 UPDATE accounts SET code = $3, name = $4, parent_no = $5, currencies = $6, state = $7, metadata = $8,
-    updated_time = $9, sequence = $10, revision = $11
+    updated_time = $9, sequence = $10, revision = $11, financial_type = $12, sub_type_code = $13, is_category = $14,
+    bank_account = $15
 WHERE entity_no = $1 AND account_no = $2
 
 -- name: update_entity
 UPDATE entities SET name = $2, time_zone = $3, state = $4, metadata = $5, updated_time = $6, revision = $7
 WHERE entity_no = $1
+
+-- name: insert_category
+INSERT INTO categories (entity_no, category_no, category_id, name, state, metadata, created_time, updated_time,
+    sequence, revision)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+
+-- name: update_category
+UPDATE categories SET name = $3, state = $4, metadata = $5, updated_time = $6, sequence = $7, revision = $8
+WHERE entity_no = $1 AND category_no = $2
 
 -- name: delete_limits
 DELETE FROM account_limits WHERE entity_no = $1 AND account_no = $2

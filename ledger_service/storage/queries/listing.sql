@@ -10,6 +10,18 @@ WHERE t.entity_no = $1 AND ($2::int8 IS NULL OR t.transaction_no {beyond} $2)
   AND $7::int8 IS NULL
 ORDER BY t.transaction_no {order} LIMIT $3
 
+-- name: of_effective
+-- By effective time; $8 is the effective time of the transaction $2.
+SELECT t.* FROM events o
+CROSS JOIN LATERAL (
+    SELECT v.* FROM transactions v WHERE v.entity_no = o.entity_no AND v.transaction_no = o.sequence LIMIT 1
+) t
+WHERE o.entity_no = $1 AND o.revision = 1
+  AND ($2::int8 IS NULL OR (o.effective_time, o.sequence) {beyond} ($8::timestamptz, $2))
+  AND ($5::timestamptz IS NULL OR o.effective_time >= $5) AND ($6::timestamptz IS NULL OR o.effective_time < $6)
+  AND ($4::int2[] IS NULL OR t.status = ANY ($4)) AND $7::int8 IS NULL
+ORDER BY o.effective_time {order}, o.sequence {order} LIMIT $3
+
 -- name: of_open
 SELECT t.* FROM open_transactions o
 JOIN transactions t ON t.entity_no = o.entity_no AND t.transaction_no = o.transaction_no
@@ -23,6 +35,8 @@ ORDER BY o.transaction_no {order} LIMIT $3
 SELECT t.* FROM events o
 JOIN transactions t ON t.entity_no = o.entity_no AND t.transaction_no = o.transaction_no
 WHERE o.entity_no = $1 AND o.revision > 1 AND o.status > 2 AND o.status = ANY ($4::int2[])
+  -- Not those that only got another category since.
+  AND o.kind IN (5, 6)
   AND ($2::int8 IS NULL OR o.transaction_no {beyond} $2)
   AND ($5::timestamptz IS NULL OR t.effective_time >= $5) AND ($6::timestamptz IS NULL OR t.effective_time < $6)
   AND $7::int8 IS NULL

@@ -281,3 +281,8 @@ SELECT value FROM secrets WHERE name = $1
 -- name: credentials
 -- $1 digest of the token.
 SELECT credential_id, name, scopes, entity_ids, expire_time, revoked_time FROM credentials WHERE token_hmac = $1
+
+-- name: certificates
+-- $1 names in the certificate.
+SELECT credential_id, name, scopes, entity_ids, expire_time, revoked_time FROM credentials
+WHERE certificate_san = ANY ($1) AND revoked_time IS NULL

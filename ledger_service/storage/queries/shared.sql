@@ -5,7 +5,7 @@
 -- $1 entity numbers, $2 account numbers. Accounts with everything but their limits.
 SELECT b.entity_no, b.account_no, b.account_id, b.type, b.contra, b.code, b.name, b.parent_no,
        q.account_id AS parent_id, b.currencies, b.state, b.metadata, b.created_time, b.updated_time,
-       b.sequence, b.revision
+       b.sequence, b.revision, b.financial_type, b.sub_type_code, b.is_category, b.bank_account
 FROM unnest($1::int4[], $2::int8[]) WITH ORDINALITY AS p (entity_no, account_no, place)
 CROSS JOIN LATERAL (
     SELECT a.* FROM accounts a WHERE a.entity_no = p.entity_no AND a.account_no = p.account_no LIMIT 1

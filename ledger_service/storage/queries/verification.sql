@@ -3,7 +3,7 @@
 SELECT
     (SELECT count(*) FROM entities) AS entities,
     (SELECT count(*) FROM events) AS events,
-    (SELECT count(*) FROM events WHERE kind <= 7 AND (revision <> 1 OR status <= 2)) AS life_events,
+    (SELECT count(*) FROM events WHERE transaction_no IS NOT NULL AND (revision <> 1 OR status <= 2)) AS life_events,
     (SELECT count(*) FROM entries) AS entries
 
 -- name: journal_events
@@ -29,9 +29,9 @@ SELECT v.entity_no, v.transaction_no, v.sequence, v.kind, v.revision, v.status, 
        md5(v.metadata::text) AS metadata, v.reverses
 FROM events v
 JOIN (
-    SELECT DISTINCT entity_no, transaction_no FROM events WHERE kind <= 7 AND (revision <> 1 OR status <= 2)
+    SELECT DISTINCT entity_no, transaction_no FROM events WHERE transaction_no IS NOT NULL AND (revision <> 1 OR status <= 2)
 ) l ON l.entity_no = v.entity_no AND l.transaction_no = v.transaction_no
-WHERE v.kind <= 7
+WHERE v.transaction_no IS NOT NULL
 ORDER BY v.entity_no, v.transaction_no, v.sequence
 
 -- name: life_entries
@@ -39,7 +39,7 @@ SELECT v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg, x.account_no, x
        x.wide[1] AS wide
 FROM entries x
 JOIN events v ON v.entity_no = x.entity_no AND v.sequence = x.sequence
-WHERE x.kind <> 1 AND v.kind <= 7 AND v.transaction_no IS NOT NULL
+WHERE x.kind <> 1 AND v.transaction_no IS NOT NULL
 ORDER BY v.entity_no, v.transaction_no, x.sequence, x.kind, x.leg
 
 -- name: life_open
@@ -57,7 +57,7 @@ FROM entries ORDER BY entity_no, account_no, currency, number, sequence
 -- without an account, are there too.
 SELECT COALESCE(a.entity_no, v.entity_no) AS entity_no, COALESCE(a.account_no, v.account_no) AS account_no,
        a.account_id, a.type, a.contra, a.normal_side, a.code, a.name, a.parent_no, a.currencies, a.state, a.sequence,
-       a.revision, l.limits, v.sequence AS event_sequence, v.kind AS event_kind, v.detail
+       a.revision, a.financial_type, a.sub_type_code, a.is_category, a.bank_account, l.limits, v.sequence AS event_sequence, v.kind AS event_kind, v.detail
 FROM accounts a
 LEFT JOIN (
     SELECT entity_no, account_no, jsonb_agg(jsonb_build_array(currency, floor::text, ceiling::text))::text AS limits
@@ -92,6 +92,35 @@ LEFT JOIN (
 WHERE v.sequence IS NULL OR e.revision <> v.revisions
    OR e.state <> COALESCE((v.detail ->> 'state')::int, e.state) OR e.name <> COALESCE(v.detail ->> 'name', e.name)
 
+-- name: category_states
+-- A category's row is what its newest event of kind 14 or 15 says, and every such event has its row.
+SELECT COALESCE(c.entity_no, v.entity_no) AS entity_no, NULL::int8 AS transaction_no,
+       CASE WHEN c.category_id IS NULL THEN format('category %s has events, but is missing', v.category_id)
+            WHEN v.category_id IS NULL THEN format('category %s has no event that creates it', c.category_id)
+            ELSE format('category %s is revision %s, state %s, name %s; its newest event %s says revision %s of %s, '
+                        'state %s, name %s', c.category_id, c.revision, c.state, to_json(c.name), v.sequence,
+                        v.detail ->> 'revision', v.revisions, v.detail ->> 'state', v.detail -> 'name')
+       END AS what
+FROM categories c
+FULL JOIN (
+    SELECT DISTINCT ON (entity_no, category_id) entity_no, category_id, sequence, detail,
+           count(*) OVER (PARTITION BY entity_no, category_id) AS revisions,
+           min(sequence) OVER (PARTITION BY entity_no, category_id) AS created
+    FROM events WHERE kind IN (14, 15) ORDER BY entity_no, category_id, sequence DESC
+) v ON v.entity_no = c.entity_no AND v.category_id = c.category_id
+WHERE c.category_id IS NULL OR v.category_id IS NULL
+   OR (c.revision, c.state, c.name, c.sequence, c.category_no)
+      IS DISTINCT FROM (v.revisions, (v.detail ->> 'state')::int, v.detail ->> 'name', v.sequence, v.created)
+
+-- name: unknown_categories
+-- A category that a transaction was given exists. At creation (kind 1) any could be named before there were
+-- categories, so that those are not held to it.
+SELECT v.entity_no, v.transaction_no, format('event %s gives it category %s, which does not exist', v.sequence,
+       v.category_id) AS what
+FROM events v
+LEFT JOIN categories c ON c.entity_no = v.entity_no AND c.category_id = v.category_id
+WHERE v.kind = 13 AND v.category_id IS NOT NULL AND c.category_no IS NULL
+
 -- name: doubled_keys
 SELECT entity_no, NULL::int8 AS transaction_no,
        format('key %s is used %s times, first by events %s and %s, expected once', to_json(idempotency_key), count(*),
@@ -108,10 +137,10 @@ SELECT r.entity_no, r.sequence AS transaction_no,
        END AS what
 FROM events r
 LEFT JOIN (
-    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status
-    FROM events WHERE kind <= 7 ORDER BY entity_no, transaction_no, revision DESC
+    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, reverses
+    FROM events WHERE transaction_no IS NOT NULL ORDER BY entity_no, transaction_no, revision DESC
 ) o ON o.entity_no = r.entity_no AND o.transaction_no = r.reverses
-WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.kind = 7 OR o.sequence >= r.sequence)
+WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.sequence >= r.sequence)
 
 -- name: reversal_amounts
 -- All reversals of a transaction together, leg by leg: on the other side, and no more than it.
@@ -120,7 +149,7 @@ WITH originals AS (
     FROM events v
     JOIN (SELECT DISTINCT entity_no, reverses FROM events WHERE kind = 7) r
       ON r.entity_no = v.entity_no AND r.reverses = v.transaction_no
-    WHERE v.kind <= 7 ORDER BY v.entity_no, v.transaction_no, v.revision DESC
+    WHERE v.transaction_no IS NOT NULL ORDER BY v.entity_no, v.transaction_no, v.revision DESC
 ), undone AS (
     SELECT r.entity_no, r.reverses AS transaction_no, x.leg, x.account_no, x.currency, x.side,
            sum(COALESCE(x.wide[1], x.amount)) AS amount
