@@ -168,22 +168,25 @@ class _Pairs(list[tuple[str, object]]):
     """The members of an object, duplicates included."""
 
 
-def _walk(value: object, path: str = "") -> Iterator[tuple[str, object]]:
+def _walk(value: object, path: str = "", depth: int = 1) -> Iterator[tuple[str, object]]:
+    """Every value with its path; a member's name stands under its own path."""
+    if depth > MAX_DEPTH:
+        raise _too_deep()
     yield path, value
     if isinstance(value, _Pairs):
         for name, member in value:
-            yield from _walk(member, f"{path}.{shown(name)}".removeprefix("."))
+            yield from _walk(member, f"{path}.{shown(name)}".removeprefix("."), depth + 1)
     elif isinstance(value, dict):
         for name, member in value.items():
-            yield f"{path}.{shown(name)}".removeprefix("."), name
-            yield from _walk(member, f"{path}.{shown(name)}".removeprefix("."))
+            inner = f"{path}.{shown(name)}".removeprefix(".")
+            yield inner, name
+            yield from _walk(member, inner, depth + 1)
     elif isinstance(value, list):
         for index, member in enumerate(value):
-            yield from _walk(member, f"{path}[{index}]")
+            yield from _walk(member, f"{path}[{index}]", depth + 1)
 
 
 def _check_characters(value: object) -> None:
-    _check_depth(value)
     for path, found in _walk(value):
         if isinstance(found, str) and ("\0" in found or any("\ud800" <= character <= "\udfff" for character in found)):
             raise invalid(path or "body", "text must not contain NUL or lone surrogates")
