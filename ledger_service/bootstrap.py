@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,6 +19,7 @@ from iso4217 import Currency
 from ledger_service import telemetry
 from ledger_service.application.admission import Admission, AdmissionLimits
 from ledger_service.application.answers import Answers
+from ledger_service.application.asking.answering import Asking, AskLimits
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
 from ledger_service.application.details import Describer
@@ -37,6 +39,7 @@ from ledger_service.domain.money import Currencies
 from ledger_service.gateway.server import CannotListenError as CannotListenRestError
 from ledger_service.gateway.server import Gateway, GatewayOptions
 from ledger_service.remote.jwks import JwksFile, JwksUrl
+from ledger_service.remote.planner_model import ChatModel
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.entities import EntityWriter
@@ -164,6 +167,14 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
         reads=Reads(reads, directory, tokens, currencies),
         finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
+        asking=Asking(
+            reads,
+            directory,
+            currencies,
+            lambda: clock.adjust(datetime.now(UTC)),
+            AskLimits(settings.ask_seconds, settings.max_questions),
+            _planner_model(settings),
+        ),
         watching=watching,
         describer=Describer(reads),
         currencies=currencies,
@@ -291,6 +302,16 @@ async def _token_verifier(settings: Settings) -> TokenVerifier | None:
         # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
         await issuer_keys.prepare()
     return TokenVerifier(rules, keys, time.time)
+
+
+def _planner_model(settings: Settings) -> ChatModel | None:
+    if settings.planner_url is None or settings.planner_model is None:
+        return None
+    key = settings.planner_key.get_secret_value() if settings.planner_key is not None else None
+    try:
+        return ChatModel(settings.planner_url, settings.planner_model, key, settings.planner_seconds)
+    except ValueError as error:
+        raise ConfigError(f"LEDGER_PLANNER_URL: {error}") from error
 
 
 def _committer_limits(settings: Settings) -> CommitterLimits:

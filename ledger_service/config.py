@@ -218,6 +218,16 @@ class Settings(BaseSettings):
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
     search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=60)
+    ask_seconds: float = _option(5.0, "seconds each statement for a question may take", ge=0.1, le=60)
+    max_questions: int = _option(4, "questions that a worker answers at a time; more are refused", ge=1, le=100)
+    planner_url: str | None = _option(
+        None, "OpenAI-compatible endpoint that plans questions, up to /v1; without it the built-in planner alone does"
+    )
+    planner_model: str | None = _option(None, "the model to ask there", max_length=200)
+    planner_key: SecretStr | None = _option(None, "the bearer key for it")
+    planner_seconds: float = _option(
+        10.0, "seconds the model may take before the built-in planner does", ge=0.05, le=120
+    )
     drain_seconds: float = _option(30.0, "seconds to finish accepted calls after SIGTERM", ge=0, le=3_600)
     watch_poll_milliseconds: int = _option(
         50, "milliseconds between two looks of a watcher for new events", ge=1, le=10_000
@@ -272,6 +282,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"for JWTs give {' and '.join(missing)} as well")
             if (self.jwt_keys is None) == (self.jwt_secret is None):
                 raise ValueError("for JWTs give either LEDGER_JWT_KEYS or LEDGER_JWT_SECRET")
+        return self
+
+    @model_validator(mode="after")
+    def _planner_agrees(self) -> Self:
+        if (self.planner_url is None) != (self.planner_model is None):
+            raise ValueError("give both LEDGER_PLANNER_URL and LEDGER_PLANNER_MODEL")
         return self
 
     def to_environment(self) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.application.admission import Admission
+from ledger_service.application.asking.answering import Asking
 from ledger_service.application.details import Describer
 from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
@@ -30,6 +31,7 @@ class UseCases:
     writes: Writes
     reads: Reads
     finding: Finding
+    asking: Asking
     watching: Watching
     describer: Describer
     currencies: Currencies

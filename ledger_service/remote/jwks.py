@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 
 from ledger_service.application.verification_keys import KeysUnavailableError
+from ledger_service.remote.hosts import is_loopback
 
 MAX_BYTES = 256 * 1024
 """Of a key set."""
@@ -24,7 +24,7 @@ def check_jwks_url(url: str) -> None:
         raise ValueError("no user and password in the URL of a key set: it is public")
     if not parts.hostname:
         raise ValueError("the URL of the key set has no host")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         # Who can change the answer on its way can sign tokens.
         raise ValueError("the URL of the key set must begin with https:// (http:// only on this machine)")
 
@@ -36,7 +36,7 @@ class JwksUrl:
         check_jwks_url(url)
         self._url = url
         # A proxy of the environment is meant for the outside.
-        self._use_environment = not _is_loopback(urlsplit(url).hostname or "")
+        self._use_environment = not is_loopback(urlsplit(url).hostname or "")
 
     async def read(self) -> bytes:
         """The answer's body. Raises KeysUnavailableError: no answer in time, another status than 200, too large."""
@@ -86,12 +86,3 @@ async def _bounded_body(response: httpx2.Response) -> bytes:
         if len(body) > MAX_BYTES:
             raise KeysUnavailableError(f"the issuer's answer has more than {MAX_BYTES} bytes")
     return bytes(body)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import asyncpg
 
+from ledger_service.application.asking.ports import Arrangement, Known, Rows, RowsWanted
 from ledger_service.application.ports import (
     AccountFilter,
     AccountPlace,
@@ -28,7 +29,7 @@ from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.category import Category
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import BalanceAfter, Transaction
-from ledger_service.storage import database, finding, rows, sql
+from ledger_service.storage import asking, database, finding, rows, sql
 
 _QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
 _LISTING = sql.load("listing.sql")
@@ -210,6 +211,18 @@ class ReadStore:
         """By key, after one."""
         async with self._snapshot() as connection, finding.limited(connection, seconds):
             return await finding.counterparties(connection, entity_no, after, limit)
+
+    async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
+        """What questions may name, at most so many of a kind."""
+        async with self._snapshot() as connection, finding.limited(connection, seconds):
+            return await asking.known_names(connection, entity_no, most)
+
+    async def ask(
+        self, entity_no: int, wanted: RowsWanted, arranged: Arrangement, other: RowsWanted | None, seconds: float
+    ) -> Rows:
+        """The rows of a plan, and the summaries of another period to compare with."""
+        async with self._snapshot() as connection, finding.limited(connection, seconds):
+            return await asking.ask(connection, entity_no, wanted, arranged, other)
 
     async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]:
         """Those that exist."""

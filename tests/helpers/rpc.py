@@ -12,6 +12,7 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from ledger.v1.account_service_pb2_grpc import AccountServiceStub
+from ledger.v1.category_service_pb2_grpc import CategoryServiceStub
 from ledger.v1.entity_service_pb2_grpc import EntityServiceStub
 from ledger.v1.transaction_service_pb2_grpc import TransactionServiceStub
 
@@ -87,18 +88,24 @@ class Client:
     channel: grpc.aio.Channel
     token: str | None
     timeout: float | None = DEFAULT_TIMEOUT_SECONDS
+    header: str | None = None
+    """The whole authorization header, for what is no bearer token."""
     entities: Any = field(init=False)
     accounts: Any = field(init=False)
     transactions: Any = field(init=False)
+    categories: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.entities = Stub(EntityServiceStub(self.channel), self.metadata, self.timeout)
         self.accounts = Stub(AccountServiceStub(self.channel), self.metadata, self.timeout)
         self.transactions = Stub(TransactionServiceStub(self.channel), self.metadata, self.timeout)
+        self.categories = Stub(CategoryServiceStub(self.channel), self.metadata, self.timeout)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Metadata that every call carries."""
+        if self.header is not None:
+            return (("authorization", self.header),)
         return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
 
     async def raw(self, method: str, payload: bytes) -> bytes:

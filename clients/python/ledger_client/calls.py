@@ -161,6 +161,7 @@ class TransactionCalls:
         self.ReverseTransaction = UnaryCall(stub.ReverseTransaction, settings, keys.with_key)
         self.CategorizeTransaction = UnaryCall(stub.CategorizeTransaction, settings, keys.with_key)
         self.ListTransactionRevisions = UnaryCall(stub.ListTransactionRevisions, settings)
+        self.AskTransactions = UnaryCall(stub.AskTransactions, settings)
 
     def StreamCreateTransactions(  # noqa: N802 - the methods bear the names of the protos
         self, requests: AsyncIterator[StreamCreateTransactionsRequest]
