@@ -261,9 +261,7 @@ async def test_get_transactions_by_month(rest: Rest) -> None:
 
 async def test_categorize_a_transaction(rest: Rest) -> None:
     made = await create(rest)
-    reply = await rest.send(
-        "POST", f"/v1/transactions/categorize?entityId={ENTITY}", CATEGORIZE % made["id"].encode()
-    )
+    reply = await rest.send("POST", f"/v1/transactions/categorize?entityId={ENTITY}", CATEGORIZE % made["id"].encode())
     answer = reply.good()
     assert NOW.fullmatch(answer["transaction"].pop("updatedAt"))
     assert answer == {
@@ -295,6 +293,35 @@ async def test_search_transactions(rest: Rest) -> None:
         "metadata": {},
     }
     assert answer["pagination"] == {"total": 1, "page": 1, "limit": 25, "totalPages": 1}
+
+
+async def test_transaction_chat(rest: Rest) -> None:
+    entity = await rest.new_entity()
+    await rest.new_account(entity, "acc_office_supplies", "EXPENSE", name="Office Supplies")
+    await rest.new_account(entity, "acc_bank", "ASSET", name="Bank Account")
+    for amount, day in (("750.00", "2023-05-10T09:00:00Z"), ("250.25", "2023-05-15T14:22:00Z")):
+        body = {**json.loads(CREATE), "amount": amount, "date": day, "status": "CLEARED"}
+        (await rest.post(f"/v1/transactions?entityId={entity}", body)).good(201)
+    prompt = "How+much+did+we+spend+on+office+supplies+in+May+2023?"
+    answer = (await rest.get(f"/v1/transactions/chat?entityId={entity}&prompt={prompt}")).good()
+    assert list(answer)[:2] == ["response", "data"]
+    assert "1,000.25" in answer["response"]
+    assert list(answer["data"])[:2] == ["transactions", "summary"]
+    assert answer["data"]["summary"] == {
+        "total_amount": Decimal("1000.25"),
+        "transaction_count": 2,
+        "average_amount": Decimal("500.12"),
+    }
+    assert answer["plan"]["period"]["from"] == "2023-05-01T00:00:00Z"
+    prompt = "List+the+transactions+of+May+2023"
+    answer = (await rest.get(f"/v1/transactions/chat?entityId={entity}&prompt={prompt}")).good()
+    for one in answer["data"]["transactions"]:
+        assert list(one) == ["id", "description", "amount", "timestamp"]
+        assert ID.fullmatch(one["id"])
+    assert {one["amount"] for one in answer["data"]["transactions"]} == {Decimal("750.00"), Decimal("250.25")}
+    answer = (await rest.get(f"/v1/transactions/chat?entityId={entity}&prompt=Colourless+green+ideas")).good()
+    assert answer["data"] == {"transactions": [], "summary": None}
+    assert len(answer["examples"]) == 3
 
 
 async def test_get_entity_counterparties(rest: Rest) -> None:

@@ -53,7 +53,7 @@ def test_the_codes_of_the_document_are_used() -> None:
 def test_every_endpoint_names_its_scope_and_every_use_case_has_an_endpoint() -> None:
     used = {endpoint.use_case for endpoint in ENDPOINTS}
     assert used <= set(SCOPES)
-    assert set(SCOPES) - used - {"AskTransactions"} == NOT_IN_REST
+    assert set(SCOPES) - used == NOT_IN_REST
 
 
 def test_an_endpoint_without_a_scope_keeps_the_gateway_from_starting() -> None:
