@@ -16,8 +16,8 @@ from ledger_service.application.access import Principal, Scope
 from ledger_service.application.authentication import CACHE_SECONDS, Authenticator
 from ledger_service.application.ports import DatabaseClock
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.migrate import migrations
-from ledger_service.storage.reading import ReadStore
 from tests.helpers.processes import run_cli
 from tests.helpers.servers import create_database
 
@@ -42,7 +42,7 @@ class Watch:
 
 @asynccontextmanager
 async def authenticator(dsn: str, pepper: str = "", watch: Watch | None = None) -> AsyncIterator[Authenticator]:
-    reads = await ReadStore.open(dsn, 1, DatabaseClock())
+    reads = await DirectoryStore.open(dsn, DatabaseClock())
     try:
         yield Authenticator(reads, pepper, None, watch or time.monotonic)
     finally:

@@ -24,7 +24,7 @@ from ledger_service.domain.errors import LedgerError, Reason
 from tests.helpers.issuer import AUDIENCE, ISSUER, SECRET, claims, token
 
 if TYPE_CHECKING:
-    from ledger_service.application.ports import ReadStore
+    from ledger_service.application.ports import DirectoryStore
 
 RULES = TokenRules(ISSUER, AUDIENCE, "idp", "ledger_entities", leeway_seconds=30, max_lifetime_seconds=7200)
 PEPPER = "pepper"
@@ -42,14 +42,14 @@ class Credentials:
     is_away: bool = False
 
     async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """See ReadStore."""
+        """See DirectoryStore."""
         self.asked += 1
         if self.is_away:
             raise Unavailable("away")
         return [row for name, row in self.bound.items() if name in names]
 
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None:
-        """See ReadStore."""
+        """See DirectoryStore."""
         self.asked += 1
         if self.is_away:
             raise Unavailable("away")
@@ -68,7 +68,7 @@ class World:
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(
-            cast("ReadStore", self.credentials),
+            cast("DirectoryStore", self.credentials),
             PEPPER,
             self.bootstrap,
             lambda: self.now,
@@ -151,7 +151,7 @@ async def test_the_bootstrap_token_may_do_all_and_needs_no_database(world: World
 
 
 async def test_without_a_bootstrap_token_none_is_taken() -> None:
-    authenticator = Authenticator(cast("ReadStore", Credentials()), PEPPER, None, lambda: 0.0)
+    authenticator = Authenticator(cast("DirectoryStore", Credentials()), PEPPER, None, lambda: 0.0)
     for header in ("Bearer None", "Bearer", f"Bearer {BOOTSTRAP}"):
         with pytest.raises(LedgerError):
             await authenticator.authenticate(header)
