@@ -16,7 +16,7 @@ import pytest
 import structlog
 
 from ledger.v1 import entity_service_pb2 as entities
-from ledger_service.storage.reading import ReadStore
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.telemetry import configure_logging
 from tests.helpers.builders import ASSET, new_account, new_entity, transfer
 from tests.helpers.issuer import AUDIENCE, ISSUER, claims, encoded, issuer_server, jwk, key_set, rsa_key, token
@@ -104,10 +104,10 @@ async def test_failures_of_all_kinds(database: str, log_format: str, monkeypatch
                 raise RuntimeError("something nobody expected")
 
             # Faults of ours, with a traceback through frames that hold tokens; and a database that is away.
-            monkeypatch.setattr(ReadStore, "credential", broken)
+            monkeypatch.setattr(DirectoryStore, "credential", broken)
             with pytest.raises(Refused, match="INTERNAL"):
                 await Client(service.client.channel, "planted-in-a-frame-12ab").entities.ListEntities(LIST)
-            monkeypatch.setattr(ReadStore, "entities", broken)
+            monkeypatch.setattr(DirectoryStore, "entities", broken)
             with pytest.raises(Refused, match="INTERNAL"):
                 await Client(service.client.channel, good).entities.ListEntities(LIST)
             monkeypatch.undo()
