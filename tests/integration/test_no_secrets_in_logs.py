@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 import structlog
 
@@ -99,6 +100,13 @@ async def test_failures_of_all_kinds(database: str, log_format: str, monkeypatch
                         await call
                     except Refused as refused:
                         answered.append(str(refused))
+
+            async with httpx2.AsyncClient(base_url=service.rest, trust_env=False) as web:
+                for each in sent:
+                    headers = {"authorization": f"Bearer {each}", "cookie": f"session={each}", "x-planted": "planted"}
+                    listed = await web.get("/v1/entities", headers=headers)
+                    cut = await web.post("/v1/transactions", headers=headers, content=b"{")
+                    answered += [listed.text, cut.text]
 
             async def broken(*_: object) -> None:
                 raise RuntimeError("something nobody expected")
