@@ -39,6 +39,7 @@ from ledger_service.remote.jwks import JwksFile, JwksUrl
 from ledger_service.remote.planner_model import ChatModel
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
@@ -111,6 +112,7 @@ class RunningService:
     server: Server
     committer: Committer
     reads: ReadStore
+    lookups: DirectoryStore
     watching: Watching
     expiry: Expiry
     admission: Admission
@@ -130,6 +132,7 @@ class RunningService:
         await self.committer.stop()
         await self.admission.stop()
         await self.reads.close()
+        await self.lookups.close()
         _log.info("stopped", address=self.address)
 
 
@@ -140,9 +143,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError, TlsError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
+    lookups = await DirectoryStore.open(config.dsn, clock)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
-    currencies: Currencies = {**iso_currencies(), **await reads.currencies()}
-    directory = Directory(reads)
+    currencies: Currencies = {**iso_currencies(), **await lookups.currencies()}
+    directory = Directory(lookups)
     answers = Answers(reads, currencies)
     watching = Watching(reads, directory, settings.watch_poll_milliseconds / 1000, settings.max_watchers)
     committer = Committer(
@@ -152,9 +156,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         clock,
         random.SystemRandom(),
     )
-    expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
-    tokens = PageTokens(await reads.secret("page_token_key"))
-    admission = await _admission(settings, reads, config.bootstrap_token)
+    expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
+    tokens = PageTokens(await lookups.secret("page_token_key"))
+    admission = await _admission(settings, lookups, config.bootstrap_token)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -187,7 +191,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     watching.start()
     expiry.start()
     await server.start()
-    return RunningService(server.address, settings, server, committer, reads, watching, expiry, admission)
+    return RunningService(server.address, settings, server, committer, reads, lookups, watching, expiry, admission)
 
 
 async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> None:
@@ -221,9 +225,9 @@ def tls_files(settings: Settings) -> TlsFiles | None:
     return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
-async def _admission(settings: Settings, reads: ReadStore, bootstrap_token: str | None) -> Admission:
+async def _admission(settings: Settings, lookups: DirectoryStore, bootstrap_token: str | None) -> Admission:
     authenticator = Authenticator(
-        reads,
+        lookups,
         settings.key_pepper.get_secret_value(),
         bootstrap_token,
         time.monotonic,

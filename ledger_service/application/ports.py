@@ -288,12 +288,27 @@ class Event:
     fingerprint: bytes | None = None
 
 
-class ReadStore(Protocol):
-    """Reads; every answer is from one snapshot. All raise Unavailable. storage.reading documents each."""
+class DirectoryStore(Protocol):
+    """Reads of what belongs to no single entity. All raise Unavailable. storage.directory documents each."""
 
     async def entity(self, entity_id: str) -> Entity | None: ...
 
     async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]: ...
+
+    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]: ...
+
+    async def entities_due(self, limit: int) -> list[int]: ...
+
+    async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
+
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]: ...
+
+
+class ReadStore(Protocol):
+    """Reads of one entity, named in each call: of others there is nothing to see.
+
+    Every answer is from one snapshot. All raise Unavailable. storage.reading documents each.
+    """
 
     async def account_numbers(self, entity_no: int, account_ids: Sequence[str]) -> dict[str, int]: ...
 
@@ -348,14 +363,6 @@ class ReadStore(Protocol):
     async def events_at(self, entity_no: int, sequences: Sequence[int]) -> list[Event]: ...
 
     async def balances_after(self, entity_no: int, writes: Sequence[tuple[int, int]]) -> list[list[BalanceAfter]]: ...
-
-    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]: ...
-
-    async def entities_due(self, limit: int) -> list[int]: ...
-
-    async def credential(self, token_hmac: bytes) -> dict[str, Any] | None: ...
-
-    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)

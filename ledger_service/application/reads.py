@@ -74,7 +74,7 @@ class Reads:
         query = ("ListEntities", visible)
         place = self._tokens.read(query, token)
         limit = page_size(size)
-        found = await self._store.entities(visible, str(place[0]) if place else "", limit + 1)
+        found = await self._directory.page(visible, str(place[0]) if place else "", limit + 1)
         more = len(found) > limit
         return found[:limit], self._tokens.make(query, [found[limit - 1].entity_id]) if more else ""
 
