@@ -60,7 +60,12 @@ SCENARIOS = [
 
 
 async def _serve(dsn: str, token: str, workers: int) -> tuple[asyncio.subprocess.Process, str]:
-    environment = {**os.environ, "LEDGER_BOOTSTRAP_TOKEN": token, "LEDGER_DSN": dsn}
+    environment = {
+        **os.environ,
+        "LEDGER_BOOTSTRAP_TOKEN": token,
+        "LEDGER_DSN": dsn,
+        "LEDGER_REST": "127.0.0.1:0",
+    }
     command = ("serve", "--grpc", "127.0.0.1:0", "--workers", str(workers))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ledger_service", *command,

@@ -17,6 +17,7 @@ class Directory:
     def __init__(self, store: DirectoryStore) -> None:
         self._store = store
         self._known: dict[str, Entity] = {}
+        self._ids: dict[int, str] = {}
 
     async def find(self, entity_id: str) -> Entity:
         """The entity, as of some time: only number, id and key are to be relied on.
@@ -29,6 +30,18 @@ class Directory:
             if len(self._known) >= _CAPACITY:
                 self._known.clear()
             self._known[entity_id] = entity
+        return entity
+
+    async def numbered(self, entity_no: int) -> Entity | None:
+        """The entity with this number, as `find` gives it; None: there is none."""
+        entity_id = self._ids.get(entity_no)
+        if entity_id is not None:
+            return await self.find(entity_id)
+        entity = await self._store.entity_numbered(entity_no)
+        if entity is not None:
+            if len(self._ids) >= _CAPACITY:
+                self._ids.clear()
+            self._ids[entity_no] = entity.entity_id
         return entity
 
     async def fresh(self, entity_id: str) -> Entity:
@@ -45,6 +58,10 @@ class Directory:
     async def page(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
         """Entities as they are now, by id: of those visible (None: all) the next ones after an id."""
         return await self._store.entities(visible, after, limit)
+
+    async def ping(self) -> None:
+        """Whether the database answers. Raises StorageError."""
+        await self._store.ping()
 
     async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
         """How far these entities have come. Raises Unavailable."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from ledger_service.application.admission import Admission
 from ledger_service.application.asking.answering import Asking
+from ledger_service.application.details import Describer
 from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
@@ -32,5 +33,6 @@ class UseCases:
     finding: Finding
     asking: Asking
     watching: Watching
+    describer: Describer
     currencies: Currencies
     limits: Limits

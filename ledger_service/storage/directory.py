@@ -49,6 +49,15 @@ class DirectoryStore:
         records = await self._fetch("entity", entity_id)
         return rows.entity_of(records[0]) if records else None
 
+    async def entity_numbered(self, entity_no: int) -> Entity | None:
+        """As it is now, by its number."""
+        records = await self._fetch("entity_numbered", entity_no)
+        return rows.entity_of(records[0]) if records else None
+
+    async def ping(self) -> None:
+        """Whether the database answers."""
+        await self._fetch("ping")
+
     async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
         """By id."""
         return [rows.entity_of(record) for record in await self._fetch("entities", visible, after, limit)]

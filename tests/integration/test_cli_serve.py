@@ -73,7 +73,8 @@ def clean_environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     # The working directory is elsewhere, and the checkout need not be installed.
     paths = [str(ROOT), str(ROOT / "clients" / "python"), kept.get("PYTHONPATH", "")]
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
+    # Services of tests stand side by side.
+    return {**kept, "LEDGER_REST": "127.0.0.1:0", "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -37,7 +37,7 @@ def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults() -> None:
     settings = load_settings()
     assert settings.dsn is None
-    assert settings.grpc == "127.0.0.1:50051"
+    assert (settings.grpc, settings.rest) == ("127.0.0.1:50051", "127.0.0.1:8080")
     assert settings.workers == 1
     assert settings.data_dir == Path.cwd() / "data"
     assert settings.max_message_bytes == 16 * 1024 * 1024
@@ -83,6 +83,7 @@ def test_settings_do_not_change() -> None:
         ("LEDGER_GRPC", "50051", "--grpc (LEDGER_GRPC): write it as HOST:PORT"),
         ("LEDGER_GRPC", "::1:50051", "put the IPv6 address in brackets: [::1]:50051"),
         ("LEDGER_GRPC", "localhost:99999", "the port must be a number from 0 to 65535, not '99999'"),
+        ("LEDGER_REST", "8080", "--rest (LEDGER_REST): write it as HOST:PORT"),
         ("LEDGER_METRICS", "on", "--metrics (LEDGER_METRICS): write it as HOST:PORT"),
         ("LEDGER_METRICS", "127.0.0.1:65536", "the port must be"),
         ("LEDGER_METRICS", "127.0.0.1:0", "--metrics (LEDGER_METRICS): choose a port from 1 to"),
@@ -99,6 +100,13 @@ def test_a_wrong_value_is_named_in_one_line(
         load_settings()
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_at_least_one_listener_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_GRPC", "off")
+    assert load_settings().grpc == "off"
+    with pytest.raises(ConfigError, match="both off"):
+        load_settings(rest="OFF")
 
 
 def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,14 @@
 SELECT e.*, (SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1) AS sequence
 FROM entities e WHERE e.entity_id = $1
 
+-- name: entity_numbered
+-- $1 entity number.
+SELECT e.*, (SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1) AS sequence
+FROM entities e WHERE e.entity_no = $1
+
+-- name: ping
+SELECT 1
+
 -- name: entities
 -- $1 ids that may be seen (NULL: all), $2 after this id, $3 limit.
 SELECT e.*, (SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1) AS sequence
