@@ -80,8 +80,8 @@ def test_the_example_of_the_rest_document() -> None:
             "largest transaction since December",
             Rows((Summary("USD", 8, 324575, 0, 75000, 1000),), 8, (line(75000, "2023-03-01", "ACME"),)),
             (
-                "The largest transaction from December 1st, 2022 to June 14th, 2023 was $750.00 with ACME on March 1st, "
-                "2023."
+                "The largest transaction from December 1st, 2022 to June 14th, 2023 was $750.00 with ACME on "
+                "March 1st, 2023."
             ),
         ),
         (
