@@ -125,7 +125,7 @@ _FILLERS = frozenset(
 
 _MAKING = frozenset({"make", "made", "making", "done", "place", "placed", "bill", "bills"})
 _LINKS = re.compile(
-    r"\b(?:(?:on|at|to|from|with|for|in|of|by|and|or|about|using|through|via|under|within|touch(?:ed|ing)?|involv(?:ed|ing|es?)|over)\s+)+"
+    r"\b(?:(?:on|at|to|from|with|for|in|of|by|and|or|about|using|through|via|under|within|touch(?:ed|ing)?|involv(?:ed|ing|es?))\s+)+"
     r"(?:(?:the|our|my|all|a)\s+)*(?=[NPAX])"
 )
 _WANT = re.compile(
