@@ -500,6 +500,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "ReversalPart.posting_index": [put("negative", -1), put("beyond_the_last", 3), put("twice", 0)],
     "ReversalPart.amount": [leave_out()],
+    "AskTransactionsRequest.question": [*texts(500, required=True), put("blanks", "   ")],
     "WatchTransactionsRequest.after_sequence": [put("negative", -1)],
     # By the path from the method, where an item of a batch or stream differs.
     "BatchCreateAccounts.requests.entity_id": [put("another_one", lambda w: w.other_entity)],

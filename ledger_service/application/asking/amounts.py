@@ -17,7 +17,7 @@ _WORDS = {
     "zloty": "PLN",
 }  # fmt: skip
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD"})
-# Codes that are English words; they count only in capitals and where nothing else in the question is written so.
+# Codes that are English words; they count only in capitals, and only where the entity has that currency.
 _ENGLISH = frozenset(
     {"all", "try", "top", "cup", "mop", "pen", "ang", "bam", "lak", "gel", "sos", "amd", "mad", "std", "crc"}
 )
@@ -35,6 +35,9 @@ _COMPARATORS: tuple[tuple[str, Comparator], ...] = (
     ),
     (r"(?:(?:less|smaller|lower|cheaper|fewer)\s+than|under|below|<)", Comparator.LESS_THAN),
     (r"(?:(?:of\s+)?exactly|equal\s+to|equals|=|of|for|worth)", Comparator.EXACTLY),
+)
+_ITEMS = re.compile(
+    r"\s*(?:other\s+)?(?:transactions?|purchases?|payments?|expenses|times|sales|vendors?|days?|weeks?|months?)\b"
 )
 _DID_MORE = re.compile(
     r"^\W*(?:did|have|has|do|does|are|were|was|is)\b.*?\b(?:spend|spent|spending|pay|paid|receive|received|earn|earned|make|made)\s+$"
@@ -75,7 +78,7 @@ def _code_pattern(question: Question, vocabulary: Vocabulary) -> str:
     written = {
         word.lower()
         for word in re.findall(r"\b[A-Z][A-Z0-9_]{2,11}\b", question.shown)
-        if capitals and word in vocabulary.exponents
+        if capitals and word in vocabulary.exponents and (word.lower() not in _ENGLISH or word in vocabulary.held)
     }
     held = {code.lower() for code in vocabulary.held} - _ENGLISH
     return "|".join(re.escape(word) for word in sorted({*written, *held, *_WORDS}, key=len, reverse=True))
@@ -113,6 +116,8 @@ def _take_rule(
                 break
             if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]) and not _has_currency(match):
                 return None, None, "", f"{match.group()} can be read in two ways, as an amount and as a year"
+            if not _has_currency(match) and _ITEMS.match(question.rest[match.end() :]):
+                return None, None, "", "it sets a number of transactions; amounts can be compared, numbers can't"
             found = AmountRule(_with_tail(comparator, match["tail"]), _number(match))
             target = _target(question, match, found)
             currency = _currency(match, vocabulary)

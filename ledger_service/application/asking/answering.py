@@ -93,7 +93,6 @@ class Asking:
             raise LedgerError(
                 Reason.QUEUE_FULL,
                 f"{self._limits.under_way} questions are being answered already; try again after a pause",
-                {"limit": str(self._limits.under_way)},
             )
         self._under_way += 1
         try:

@@ -125,7 +125,7 @@ _FILLERS = frozenset(
 
 _MAKING = frozenset({"make", "made", "making", "done", "place", "placed", "bill", "bills"})
 _LINKS = re.compile(
-    r"\b(?:(?:on|at|to|from|with|for|in|of|by|and|or|about|using|through|via|under|within|touch(?:ed|ing)?|involv(?:ed|ing|es?)|over)\s+)+"
+    r"\b(?:(?:on|at|to|from|with|for|in|of|by|and|or|about|using|through|via|under|within|touch(?:ed|ing)?|involv(?:ed|ing|es?))\s+)+"
     r"(?:(?:the|our|my|all|a)\s+)*(?=[NPAX])"
 )
 _WANT = re.compile(
@@ -138,6 +138,7 @@ _TEXT_BEFORE = re.compile(
 )
 _TEXT_AFTER = re.compile(r"^\s+in\s+(?:the|their|its)\s+(?:description|descriptions|memo|text)\b")
 _TRANSFER = re.compile(r"\bfrom\s+(?:the\s+|our\s+|my\s+)?N+\s+to\s+(?:the\s+|our\s+|my\s+)?N")
+_SPENT_BY = re.compile(r"\b(?:spent|bought|purchased)\s+by\b(?!\s+(?:us|me|category|vendor|month|account)\b)")
 _FROM_GROUP = re.compile(r"\b(?:most|least)\b[^.?!]*\bfrom\b\s*(?:[?.!]|$)|\bfrom\s+which\b")
 _WHICH_GROUP = re.compile(
     r"\b(?:which|what)\s+(?:categor|account|vendor|merchant|supplier|customer|counterpart|client|payee|day|week|month|quarter|year)"
@@ -145,7 +146,6 @@ _WHICH_GROUP = re.compile(
 _MEAN_TOTAL = re.compile(
     r"\b(?:spend|spending|spent|revenue|income|earn|earned|earnings|sales|receive|received|expenses)\b"
 )
-_ITEMS = re.compile(r"^\s*(?:transactions?|purchases?|payments?|expenses|times|sales)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +185,10 @@ def understand(text: str, vocabulary: Vocabulary, today: date) -> Plan | Refusal
     wanted = take_wanted(
         question, counterparties=any(name.kind is Kind.COUNTERPARTY for name in found), comparing=comparing
     )
+    if wanted.problem:
+        return Refusal(reason=wanted.problem)
+    if _SPENT_BY.search(question.plain) and any(name.kind is Kind.COUNTERPARTY for name in found):
+        return Refusal(reason="it asks what somebody else spent; the ledger has the entity's own spending")
     if _TRANSFER.search(question.rest):
         return Refusal(reason="it speaks of transfers from one place to another")
     question.take_all(_WANT)
@@ -215,7 +219,7 @@ def _plan(
         if wanted.direction is Direction.ANY:
             return Refusal(reason="it does not say whether it is about spending, receiving or transactions")
         wanted.measure = wanted.measure or Measure.SUM
-    problem = wanted.problem or _contradiction(question, wanted, filters, comparison)
+    problem = _contradiction(question, wanted, filters, comparison)
     if problem or wanted.measure is None:
         return Refusal(reason=problem or "it does not say what is wanted: how much, how many, the largest, a list …")
     if len(found) > MAX_NAMES or len(filters.texts) > MAX_NAMES:

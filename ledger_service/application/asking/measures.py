@@ -75,6 +75,7 @@ _LESS = _words(r"(?:how\s+much\s+)?(?:less|fewer|lower|smaller)(?:\s+money)?|dec
 _COMPARE = _words(
     r"how\s+(?:does|do|did|has|have|is|are|was|were)|compar(?:e|es|ed|ing|ison)(?:\s+(?:of|between))?|differ(?:s|ed|ence)?|chang(?:e|es|ed)|vs|versus"
 )
+_MOST_OF = re.compile(r"\b(?:most|least|fewest)\s+(?:transactions|purchases|payments)\b")
 _COMPARED_COUNT = re.compile(r"\b(?:more|fewer|less)\s+(?=transactions|purchases|payments|expenses|sales)")
 
 
@@ -125,7 +126,7 @@ def take_wanted(question: Question, *, counterparties: bool, comparing: bool) ->
     if grouped.problem:
         wanted.problem = grouped.problem
         return wanted
-    if comparing and _COMPARED_COUNT.search(question.plain):
+    if _MOST_OF.search(question.plain) or (comparing and _COMPARED_COUNT.search(question.plain)):
         wanted.measure = Measure.COUNT
     _take_limit(question, wanted)
     _take_direction(question, wanted, counterparties=counterparties)

@@ -234,7 +234,7 @@ def _longest(
 ) -> tuple[int, list[Name]]:
     for length in range(min(vocabulary.longest, len(words) - place), 0, -1):
         first, last = words[place], words[place + length - 1]
-        if any(each.isupper() for each in question.rest[first[1] : last[2]]):
+        if any(question.is_struck(each) for each in range(first[1], last[2])):
             continue
         named = vocabulary.by_words.get(plain_words(question.plain[first[1] : last[2]]))
         if not named:
@@ -285,7 +285,7 @@ def _runs(question: Question, fillers: frozenset[str]) -> list[tuple[int, int]]:
     runs: list[tuple[int, int]] = []
     open_run = False
     for word, start, end in words_of(question.plain):
-        left = not question.rest[start].isupper()
+        left = not question.is_struck(start)
         if left and word not in fillers:
             if open_run:
                 runs[-1] = (runs[-1][0], end)
@@ -307,12 +307,18 @@ def _near(words: tuple[str, ...], vocabulary: Vocabulary) -> list[Name]:
     }
     if part:
         return list(part.values())
-    text = " ".join(words)
-    if len(text) < MIN_LETTERS:
+    if sum(map(len, words)) < MIN_LETTERS:
         return []
     scores = sorted(
-        ((fuzz.ratio(text, " ".join(known)), known) for known in vocabulary.by_words), key=lambda one: (-one[0], one[1])
+        ((_likeness(words, known), known) for known in vocabulary.by_words), key=lambda one: (-one[0], one[1])
     )
     best = [known for score, known in scores if score >= NEAR and score > scores[0][0] - MARGIN]
     unique = {name.kind.value + name.id: name for known in best for name in vocabulary.by_words[known]}
     return list(unique.values())
+
+
+def _likeness(words: tuple[str, ...], known: tuple[str, ...]) -> float:
+    """0 to 100. A word more or less is another name, unless the letters are the same: "Delta Airlines"."""
+    if len(words) == len(known):
+        return fuzz.ratio(" ".join(words), " ".join(known))
+    return 100.0 if "".join(words) == "".join(known) else 0.0

@@ -38,13 +38,13 @@ _THAN = r"(?P<than>than(?:\s+it\s+was)?|vs\.?|versus|against|compared?\s+(?:to|w
 _LEAD = re.compile(
     rf"(?:(?:{_THAN}|(?P<join>and|with|to))\s+)?"
     r"(?:(?P<link>since|starting\s+(?:on|in|from)|starting|beginning\s+(?:on|in)|from|between|before|prior\s+to|until|till|"
-    r"through|up\s+(?:to|until)|by|after|in|on|during|for|of|over|within|throughout|as\s+of)\s+)?"
-    r"(?:(?P<all>all\s+of|the\s+whole\s+of)\s+)?(?:the\s+(?:month|year)\s+(?:of\s+)?)?"
+    r"through|up\s+(?:to|until)|by|after|at|in|on|during|for|of|over|within|throughout|as\s+of)\s+)?"
+    r"(?:(?P<all>all\s+of|the\s+whole\s+of)\s+)?(?:the\s+(?:month|year)\s+(?:of\s+|(?=\d)))?"
 )
 _TO = re.compile(r"\s*(?:(?:and|to|until|till|through|up\s+to)\s+|-\s*)(?:in\s+|on\s+|the\s+end\s+of\s+)?")
 _EARLIER = re.compile(
     rf"(?:{_THAN}\s+)?(?:in\s+|for\s+|during\s+)?the\s+(?:"
-    r"(?P<unit>day|week|month|quarter|year|period)\s+before(?:\s+(?:that|it))?|(?:one|period)\s+before(?:\s+(?:that|it))?|"
+    r"(?P<unit>day|week|month|quarter|year|period)\s+before(?!\s+last)(?:\s+(?:that|it))?|(?:one|period)\s+before(?:\s+(?:that|it))?|"
     r"(?:previous|preceding|prior)\s+(?P<prior>day|week|month|quarter|year|period|one)|"
     r"same\s+(?P<same>day|week|month|quarter|period|time|dates?)\s+(?:of\s+|in\s+)?(?:the\s+)?"
     r"(?:last|previous|prior)\s+year)\b"
@@ -67,6 +67,8 @@ def take_periods(question: Question, today: date) -> Periods:
     if _MODAL_MAY.match(question.rest):
         question.take(_MODAL_MAY)
     comparing = question.has(_COMPARES)
+    # First, since "the same month last year" would be read as last year.
+    seen_from_main = question.take(_EARLIER, PERIOD)
     said: list[_Said] = []
     place = 0
     try:
@@ -88,11 +90,10 @@ def take_periods(question: Question, today: date) -> Periods:
         return Periods(None, None, plural=True)
     main, other = (mains[0].period if mains else None), (others[0].period if others else None)
     main, other = _with_years(question, mains, others, today, main, other)
-    earlier = _take_earlier(question, main)
-    if earlier is not None:
-        if other is not None or earlier[0] is None:
+    if seen_from_main is not None:
+        if other is not None or main is None or main.first is None or main.before is None:
             return Periods(None, None, plural=True)
-        main, other = earlier
+        other = _earlier(question, seen_from_main, Span(main.first, main.before))
     if main is None and other is None:
         question.take(_ALWAYS, PERIOD)
     return Periods(_present(other, today) if main is None and other is not None else main, other)
@@ -192,19 +193,11 @@ def _with_years(
     return main, other
 
 
-def _take_earlier(question: Question, main: Period | None) -> tuple[Period | None, Period] | None:
+def _earlier(question: Question, match: re.Match[str], main: Span) -> Period:
     """As in "than the month before", "the same month last year": seen from the days asked about."""
-    match = _EARLIER.search(question.rest)
-    if match is None:
-        return None
-    question.strike(match.start(), match.end(), PERIOD)
-    said = question.said(match.start(), match.end())
-    if main is None or main.first is None or main.before is None:
-        return None, Period()
-    span = Span(main.first, main.before)
     by_a_year = match["same"] or match["unit"] == "year"
-    earlier = days.year_earlier(span) if by_a_year else days.before_it(span)
-    return main, Period(earlier.first, earlier.before, said.removeprefix("than ").strip())
+    span = days.year_earlier(main) if by_a_year else days.before_it(main)
+    return Period(span.first, span.before, question.said(match.start(), match.end()).removeprefix("than ").strip())
 
 
 def _present(other: Period, today: date) -> Period | None:

@@ -14,6 +14,8 @@ NAME = "N"
 PERIOD = "P"
 AMOUNT = "A"
 OTHER = "X"
+MARKS = frozenset({NAME, PERIOD, AMOUNT, OTHER})
+"""Not any capital: a few letters of other scripts have no small form of their own."""
 
 
 def words_of(text: str) -> Iterator[tuple[str, int, int]]:
@@ -54,10 +56,14 @@ class Question:
         """Whether what is left has a place that matches."""
         return pattern.search(self.rest) is not None
 
+    def is_struck(self, place: int) -> bool:
+        """Whether the character at a place has been understood."""
+        return self.rest[place] in MARKS
+
     def said(self, start: int, end: int) -> str:
         """A part as it was written."""
         return self.shown[start:end].strip(" ,.?!;:")
 
     def left(self) -> list[tuple[str, int, int]]:
         """Words that nobody has accounted for."""
-        return [(word, start, end) for word, start, end in words_of(self.rest) if not self.rest[start].isupper()]
+        return [(word, start, end) for word, start, end in words_of(self.rest) if not self.is_struck(start)]

@@ -3,6 +3,8 @@
 -- reason given in 0008: counterparty_key is not leakproof.
 CREATE FUNCTION ledger.counterparty_names(entity int4, most int4) RETURNS TABLE (key text, name text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET enable_seqscan = off
+-- Each step of the walk is the same look-up: planned once.
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     found int4 := 0;
