@@ -42,6 +42,7 @@ from ledger_service.remote.jwks import JwksFile, JwksUrl
 from ledger_service.remote.planner_model import ChatModel
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
@@ -115,6 +116,7 @@ class RunningService:
     gateway: Gateway | None
     committer: Committer
     reads: ReadStore
+    lookups: DirectoryStore
     watching: Watching
     expiry: Expiry
     admission: Admission
@@ -137,6 +139,7 @@ class RunningService:
         await self.committer.stop()
         await self.admission.stop()
         await self.reads.close()
+        await self.lookups.close()
         _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
 
 
@@ -147,9 +150,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError, TlsError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
+    lookups = await DirectoryStore.open(config.dsn, clock)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
-    currencies: Currencies = {**iso_currencies(), **await reads.currencies()}
-    directory = Directory(reads)
+    currencies: Currencies = {**iso_currencies(), **await lookups.currencies()}
+    directory = Directory(lookups)
     answers = Answers(reads, currencies)
     watching = Watching(reads, directory, settings.watch_poll_milliseconds / 1000, settings.max_watchers)
     committer = Committer(
@@ -159,9 +163,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         clock,
         random.SystemRandom(),
     )
-    expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
-    tokens = PageTokens(await reads.secret("page_token_key"))
-    admission = await _admission(settings, reads, config.bootstrap_token)
+    expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
+    tokens = PageTokens(await lookups.secret("page_token_key"))
+    admission = await _admission(settings, lookups, config.bootstrap_token)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -188,7 +192,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         if part is not None:
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
-    return RunningService(listeners, settings, server, gateway, committer, reads, watching, expiry, admission)
+    return RunningService(
+        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission
+    )
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
@@ -263,9 +269,9 @@ def tls_files(settings: Settings) -> TlsFiles | None:
     return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
-async def _admission(settings: Settings, reads: ReadStore, bootstrap_token: str | None) -> Admission:
+async def _admission(settings: Settings, lookups: DirectoryStore, bootstrap_token: str | None) -> Admission:
     authenticator = Authenticator(
-        reads,
+        lookups,
         settings.key_pepper.get_secret_value(),
         bootstrap_token,
         time.monotonic,

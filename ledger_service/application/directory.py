@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger_service.application.ports import ReadStore, StorageError
+from collections.abc import Sequence
+
+from ledger_service.application.ports import DirectoryStore, StorageError
 from ledger_service.domain.account import Entity
 from ledger_service.domain.errors import LedgerError, Reason
 
@@ -12,8 +14,8 @@ _CAPACITY = 100_000
 class Directory:
     """Finds entities; the posting path asks the database for each only once."""
 
-    def __init__(self, reads: ReadStore) -> None:
-        self._reads = reads
+    def __init__(self, store: DirectoryStore) -> None:
+        self._store = store
         self._known: dict[str, Entity] = {}
         self._ids: dict[int, str] = {}
 
@@ -42,9 +44,13 @@ class Directory:
             self._ids[entity_no] = entity.entity_id
         return entity
 
+    async def ready(self) -> None:
+        """Whether the database answers. Raises Unavailable."""
+        await self._reads.ping()
+
     async def fresh(self, entity_id: str) -> Entity:
         """The entity as it is now. Raises LedgerError ENTITY_NOT_FOUND."""
-        entity = await self._reads.entity(entity_id)
+        entity = await self._store.entity(entity_id)
         if entity is None:
             raise LedgerError(
                 Reason.ENTITY_NOT_FOUND,
@@ -52,6 +58,14 @@ class Directory:
                 {"entity_id": entity_id},
             )
         return entity
+
+    async def page(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
+        """Entities as they are now, by id: of those visible (None: all) the next ones after an id."""
+        return await self._store.entities(visible, after, limit)
+
+    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
+        """How far these entities have come. Raises Unavailable."""
+        return await self._store.last_sequences(entity_nos)
 
 
 def unavailable(error: StorageError) -> LedgerError:

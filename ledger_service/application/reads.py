@@ -70,7 +70,7 @@ class Reads:
 
     async def ready(self) -> None:
         """Whether the database answers. Raises Unavailable."""
-        await self._store.ping()
+        await self._directory.ready()
 
     async def time_zone(self, principal: Principal, method: str, entity_id: str) -> ZoneInfo:
         """The entity's time zone, for a call that means days or months in it. Raises LedgerError as `method` does."""
@@ -103,7 +103,7 @@ class Reads:
         query = ("ListEntities", visible)
         place = self._tokens.read(query, token)
         limit = page_size(size)
-        found = await self._store.entities(visible, str(place[0]) if place else "", limit + 1)
+        found = await self._directory.page(visible, str(place[0]) if place else "", limit + 1)
         more = len(found) > limit
         return found[:limit], self._tokens.make(query, [found[limit - 1].entity_id]) if more else ""
 

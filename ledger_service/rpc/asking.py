@@ -52,6 +52,9 @@ class OutgoingAnswer:
             candidates=[_name(name) for name in answer.candidates],
             planner=answer.planner,
             planner_fallback=answer.fallback,
+            transaction_count=rows.matched,
+            compared_transaction_count=rows.others_matched,
+            group_count=rows.all_groups,
         )
         if answer.plan is not None:
             _write_plan(message.plan, answer.plan, answer.names, ZoneInfo(entity.time_zone))

@@ -94,12 +94,20 @@ async def ask(
     else:
         zone = (arranged.time_zone,) if arranged.grouping.is_time else ()
         groups = await connection.fetch(_GROUPS[arranged.grouping], *common, *place, _MEASURES[arranged.measure], *zone)
+    rank = {record["currency"]: place for place, record in enumerate(summaries)}
+    if arranged.order in {Order.LARGEST_FIRST, Order.SMALLEST_FIRST}:
+        lines = sorted(lines, key=lambda record: rank[record["currency"]])
     return Rows(
         summaries=tuple(_summary(record) for record in summaries),
+        matched=summaries[0]["of_all"] if summaries else 0,
         lines=tuple(_line(record) for record in lines),
-        groups=tuple(Group(record["key"], record["name"], _summary(record)) for record in groups),
-        all_groups=max((record["of_all"] for record in groups), default=0),
+        groups=tuple(
+            Group(record["key"], record["name"], _summary(record))
+            for record in sorted(groups, key=lambda record: rank[record["currency"]])
+        ),
+        all_groups=sum({record["currency"]: record["of_all"] for record in groups}.values()),
         others=tuple(_summary(record) for record in others),
+        others_matched=others[0]["of_all"] if others else 0,
     )
 
 

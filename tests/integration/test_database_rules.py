@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from ledger_service.storage import database
 from tests.helpers.builders import unique
 from tests.helpers.servers import cloned
 from tests.helpers.sql import (
@@ -1069,7 +1070,7 @@ async def test_nobody_else_has_rights(shared: str) -> None:
         rows = await connection.fetch(
             "SELECT DISTINCT grantee FROM information_schema.table_privileges WHERE table_schema = 'ledger'"
         )
-    assert {row["grantee"] for row in rows} == {"postgres", "ledger_service", "ledger_reader"}
+    assert {row["grantee"] for row in rows} == {"postgres", *database.ROLES}
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,9 @@ class Seed:
     def purchase(self) -> transactions.CreateTransactionRequest:
         """Money out."""
         shop, category = self.chance.choice(list(_SHOPS.items()))
-        expense = "rent_expense" if shop == "Landlord LLC" else self.chance.choice(["advertising", "supplies", "parking"])
+        expense = (
+            "rent_expense" if shop == "Landlord LLC" else self.chance.choice(["advertising", "supplies", "parking"])
+        )
         if self.chance.random() < 0.15:
             expense = self.chance.choice(list(_EXPENSES))
         return self.request(
@@ -159,8 +161,8 @@ async def seed(client: Client, clock: ShiftedClock, number: int = 7, count: int 
     made = Seed(client, clock, entity, random.Random(number))
     kinds = (made.purchase, made.sale, made.other)
     requests = [made.chance.choices(kinds, [7, 3, 1])[0]() for _ in range(count)]
-    for name in COUNTERPARTIES:  # each is dealt with at least once
-        requests.append(made.request([("supplies", DEBIT), ("checking", CREDIT)], name, ""))
+    # Each is dealt with at least once.
+    requests += [made.request([("supplies", DEBIT), ("checking", CREDIT)], name, "") for name in COUNTERPARTIES]
     answer = await client.transactions.BatchCreateTransactions(
         transactions.BatchCreateTransactionsRequest(entity_id=entity, requests=requests)
     )
@@ -199,9 +201,7 @@ async def _afterlife(made: Seed) -> None:
     for one in made.made:
         fate, place = chance.random(), {"entity_id": entity, "transaction_id": one.id}
         if one.status != POSTED and fate < 0.3:
-            await client.VoidTransaction(
-                transactions.VoidTransactionRequest(**place, idempotency_key=unique("void"))
-            )
+            await client.VoidTransaction(transactions.VoidTransactionRequest(**place, idempotency_key=unique("void")))
         elif one.status != POSTED and fate < 0.6 and len(one.postings) == 2:
             await client.EditTransaction(
                 transactions.EditTransactionRequest(

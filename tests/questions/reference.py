@@ -166,22 +166,30 @@ class Reference:
             return True
         bound = Decimal(filters.amount.amount)
         upper = Decimal(filters.amount.upper or 0)
-        return amount > 0 and {
-            pb.QUESTION_COMPARATOR_MORE_THAN: amount > bound,
-            pb.QUESTION_COMPARATOR_AT_LEAST: amount >= bound,
-            pb.QUESTION_COMPARATOR_LESS_THAN: amount < bound,
-            pb.QUESTION_COMPARATOR_AT_MOST: amount <= bound,
-            pb.QUESTION_COMPARATOR_EXACTLY: amount == bound,
-            pb.QUESTION_COMPARATOR_BETWEEN: bound <= amount <= upper,
-        }[filters.amount.comparator]
+        return (
+            amount > 0
+            and {
+                pb.QUESTION_COMPARATOR_MORE_THAN: amount > bound,
+                pb.QUESTION_COMPARATOR_AT_LEAST: amount >= bound,
+                pb.QUESTION_COMPARATOR_LESS_THAN: amount < bound,
+                pb.QUESTION_COMPARATOR_AT_MOST: amount <= bound,
+                pb.QUESTION_COMPARATOR_EXACTLY: amount == bound,
+                pb.QUESTION_COMPARATOR_BETWEEN: bound <= amount <= upper,
+            }[filters.amount.comparator]
+        )
 
     def summaries(self, period: pb.QuestionPeriod | None) -> dict[str, tuple[Any, ...]]:
         """Numbers by currency."""
         return _summaries([(line.currency, line.amount) for line in self.lines(period)])
 
+    def count(self, period: pb.QuestionPeriod | None) -> int:
+        """Transactions, each once."""
+        return len({line.transaction.id for line in self.lines(period)})
+
     def listed(self) -> list[tuple[str, str, Decimal]]:
-        """Ids, currencies and amounts in the plan's order."""
+        """Ids, currencies and amounts in the plan's order; by amount the currency with the most transactions first."""
         lines = self.lines(self._period())
+        counts = {currency: -numbers[0] for currency, numbers in self.summaries(self._period()).items()}
         order = self.plan.order
         if order in {pb.QUESTION_ORDER_NEWEST_FIRST, pb.QUESTION_ORDER_OLDEST_FIRST}:
             sign = -1 if order == pb.QUESTION_ORDER_NEWEST_FIRST else 1
@@ -190,7 +198,14 @@ class Reference:
         else:
             sign = -1 if order == pb.QUESTION_ORDER_LARGEST_FIRST else 1
             lines = [line for line in lines if line.amount > 0]
-            lines.sort(key=lambda one: (one.currency, sign * one.amount, one.transaction.create_sequence))
+            lines.sort(
+                key=lambda one: (
+                    counts[one.currency],
+                    one.currency,
+                    sign * one.amount,
+                    one.transaction.create_sequence,
+                )
+            )
             chosen = [
                 line
                 for place, line in enumerate(lines)

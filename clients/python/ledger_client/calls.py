@@ -95,7 +95,7 @@ class UnaryCall(Generic[_RequestT, _ResponseT]):
                 return await self._method(request, timeout=attempts.time_for(limit), metadata=self._settings.metadata)
             except grpc.aio.AioRpcError as failure:
                 error = LedgerError.from_rpc_error(failure, cast("Message", request))
-                if not error.is_retryable or not await attempts.pause():
+                if not error.is_retryable or not await attempts.pause(error.retry_after):
                     raise error from failure
 
 

@@ -11,9 +11,10 @@ from ledger_service.application.asking.vocabulary import Vocabulary
 
 _SIGNS = {"$": "USD", "€": "EUR", "£": "GBP", "¥": "JPY", "₹": "INR", "₿": "BTC"}
 _WORDS = {
-    "dollar": "USD", "dollars": "USD", "usd": "USD", "bucks": "USD", "euro": "EUR", "euros": "EUR", "pound": "GBP", "pounds": "GBP",
-    "yen": "JPY", "franc": "CHF", "francs": "CHF", "koruna": "CZK", "korunas": "CZK", "crowns": "CZK", "rupee": "INR",
-    "rupees": "INR", "yuan": "CNY", "renminbi": "CNY", "bitcoin": "BTC", "bitcoins": "BTC", "zloty": "PLN",
+    "dollar": "USD", "dollars": "USD", "usd": "USD", "bucks": "USD", "euro": "EUR", "euros": "EUR", "pound": "GBP",
+    "pounds": "GBP", "yen": "JPY", "franc": "CHF", "francs": "CHF", "koruna": "CZK", "korunas": "CZK", "crowns": "CZK",
+    "rupee": "INR", "rupees": "INR", "yuan": "CNY", "renminbi": "CNY", "bitcoin": "BTC", "bitcoins": "BTC",
+    "zloty": "PLN",
 }  # fmt: skip
 _DOLLARS = frozenset({"USD", "CAD", "AUD", "NZD", "SGD", "HKD"})
 # Codes that are English words; they count only in capitals and where nothing else in the question is written so.
@@ -84,7 +85,10 @@ def _take_rule(
     question: Question, vocabulary: Vocabulary, code: str
 ) -> tuple[AmountRule | None, Comparison | None, str, str]:
     """The one condition on an amount."""
-    amount = rf"(?:(?P<sign>{_SIGN})\s?|(?P<before>{code})\s+)?(?P<number>{_NUMBER}){_TIMES}(?:\s?(?P<after>{code})\b|\s?(?P<sign2>[€£¥₿]))?"
+    amount = (
+        rf"(?:(?P<sign>{_SIGN})\s?|(?P<before>{code})\s+)?(?P<number>{_NUMBER}){_TIMES}"
+        rf"(?:\s?(?P<after>{code})\b|\s?(?P<sign2>[€£¥₿]))?"
+    )
     rules: list[tuple[AmountRule, re.Match[str], str]] = []
     second = re.sub(r"\?P<(\w+)>", r"?P<\1_b>", amount)
     between = re.compile(rf"\b(?:(?:between|from)\s+)?{amount}(?:\s+(?:and|to)\s+|\s?-\s?){second}(?![\w%-])")
@@ -139,7 +143,7 @@ def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
 
 
 def _target(question: Question, match: re.Match[str], rule: AmountRule) -> Comparison | None:
-    """ "Did I spend more than $500 …" asks of the total, not of single transactions."""
+    """As in "Did I spend more than $500 …" asks of the total, not of single transactions."""
     if rule.comparator not in {Comparator.MORE_THAN, Comparator.LESS_THAN}:
         return None
     if _DID_MORE.match(question.plain[: match.start()]) is None:
@@ -179,6 +183,6 @@ def _code_of(said: str, vocabulary: Vocabulary) -> str:
 
 
 def _take_currency(question: Question, vocabulary: Vocabulary, code: str) -> str | None:
-    """ "in euros", "EUR transactions"."""
+    """As in "in euros", "EUR transactions"."""
     match = question.take(re.compile(rf"\b(?:(?:only\s+)?in\s+)?(?P<code>{code})\b"), AMOUNT)
     return _code_of(match["code"], vocabulary) if match is not None else None

@@ -57,7 +57,7 @@ class AskLimits:
     under_way: int
 
 
-_NOTHING = Rows((), (), (), 0, ())
+_NOTHING = Rows()
 
 
 class Asking:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import NamedTuple
 
+from ledger_service.application.asking.groupings import SUPERLATIVE, take_grouping
 from ledger_service.application.asking.plan import (
     DEFAULT_LISTED,
     MAX_LISTED,
@@ -39,7 +39,8 @@ _TRANSACTIONS = _words(r"transactions?|movements?")
 _PAYMENTS = _words(r"payments?")
 _PAID_BY = re.compile(r"\bpayments?\b[^NPA]*\bfrom\s+(?:the\s+)?N")
 _COUNTABLE = re.compile(
-    r"\b(?P<noun>(?:transaction|movement|payment|purchase|expense|charge|sale)(?P<plural>s?)|what\s+(?:i|we)\s+bought)\b"
+    r"\b(?P<noun>(?:transaction|movement|payment|purchase|expense|charge|sale)(?P<plural>s?)"
+    r"|what\s+(?:i|we)\s+bought)\b"
 )
 
 _AVERAGE = _words(r"on\s+average|averages?|avg|mean|typical(?:ly)?")
@@ -53,42 +54,7 @@ _SUM = _words(
 _LISTING = _words(r"list|show|display|find|give|see")
 _NEWEST = _words(r"latest|most\s+recent(?:ly)?|recent|newest|last")
 _OLDEST = _words(r"oldest|earliest|first")
-_SUPERLATIVE = r"largest|biggest|highest|greatest|most\s+expensive|costliest|top|smallest|lowest|cheapest|latest|most\s+recent|newest|last|oldest|earliest|first"
-_LIMIT = re.compile(
-    rf"\b(?:(?P<before>{_SUPERLATIVE})\s+(?P<n1>{NUMBER})\b|(?P<n2>{NUMBER})\s+(?=(?:{_SUPERLATIVE})\b))"
-)
-_ONE = _words(r"a|an")
-
-_GROUPS = {
-    "category": Grouping.CATEGORY, "categories": Grouping.CATEGORY, "account": Grouping.ACCOUNT, "accounts": Grouping.ACCOUNT,
-    "status": Grouping.STATUS, "statuses": Grouping.STATUS,
-    **{
-        word + ending: Grouping.COUNTERPARTY
-        for word in ("vendor", "merchant", "supplier", "payee", "customer", "client", "shop", "store")
-        for ending in ("", "s")
-    },
-    "counterparty": Grouping.COUNTERPARTY, "counterparties": Grouping.COUNTERPARTY,
-    **{unit + ending: Grouping(unit) for unit in ("day", "week", "month", "quarter", "year") for ending in ("", "s")},
-}  # fmt: skip
-_NOUN = "(?P<noun>" + "|".join(sorted(_GROUPS, key=len, reverse=True)) + ")"
-_BY = re.compile(
-    rf"\b(?:(?:broken\s+down|split|grouped|sorted)\s+)?(?:by|per|(?:for|in|on|at|to|from|of)\s+(?:each|every)|each|every)\s+(?:the\s+)?{_NOUN}\b"
-)
-_ADVERBS = {
-    "daily": Grouping.DAY, "weekly": Grouping.WEEK, "monthly": Grouping.MONTH, "quarterly": Grouping.QUARTER,
-    "yearly": Grouping.YEAR, "annual": Grouping.YEAR, "annually": Grouping.YEAR, "month by month": Grouping.MONTH,
-}  # fmt: skip
-_ADVERB = _words("(?P<noun>" + "|".join(_ADVERBS) + ")")
-_RANKED = re.compile(
-    rf"\b(?:(?:in|on|at|with|to|for)\s+)?(?:which|what)\s+{_NOUN}\b"
-    rf"|\b(?P<rank>{_SUPERLATIVE})\s+(?P<mid>(?:spending|expense|revenue|income|earning)\s+)?(?P<ranked>{'|'.join(sorted(_GROUPS, key=len, reverse=True))})\b"
-)
-_WHO = re.compile(r"\b(?:who|whom|where)(?=\s+(?:did|do|have|has)\s+(?:we|i)\b)")
-_WHO_PAID = re.compile(r"\bwho(?=\s+(?:paid|has\s+paid|pays)\s+(?:us|me)\b)")
-_MOST = re.compile(
-    r"\b(?:the\s+)?(?P<word>most|least)\b(?!\s+(?:expensive|recent))(?:\s+money)?(?:\s+(?:on|at|in|with|to))?(?=\W|$)"
-)
-_BREAK = _words(r"break(?:down)?|broken|down|breakdown(?:\s+of)?|split|group(?:ed)?")
+_LIMIT = re.compile(rf"\b(?:(?P<before>{SUPERLATIVE})\s+(?P<n1>{NUMBER})\b|(?P<n2>{NUMBER})\s+(?=(?:{SUPERLATIVE})\b))")
 _PER_ITEM = _words(r"per\s+(?:purchase|transaction|payment|expense|sale)")
 
 _STATUS = _words(r"(?P<status>pending|cleared|posted|approved|voided|void|cancell?ed|expired)")
@@ -125,15 +91,6 @@ class Wanted:
     problem: str = ""
 
 
-class Nouns(NamedTuple):
-    """Which kinds of words a question has, before any is struck out."""
-
-    countable: bool
-    plural: bool
-    only_payments: bool
-    expenses_only: bool
-
-
 def take_statuses(question: Question) -> tuple[Statuses, ...]:
     """Statuses named, in their order."""
     found = {_STATUS_OF.get(match["status"]) or Statuses(match["status"]) for match in question.take_all(_STATUS)}
@@ -163,8 +120,10 @@ def take_wanted(question: Question, *, counterparties: bool, comparing: bool) ->
     plural = noun is not None and bool(noun["plural"]) and _COUNTABLE.search(question.rest) is not None
     if question.has(_AVERAGE):
         question.take(_PER_ITEM)
-    _take_grouping(question, wanted)
-    if wanted.problem:
+    grouped = take_grouping(question)
+    wanted.grouping, wanted.order, wanted.limit = grouped.grouping, grouped.order, grouped.limit
+    if grouped.problem:
+        wanted.problem = grouped.problem
         return wanted
     if comparing and _COMPARED_COUNT.search(question.plain):
         wanted.measure = Measure.COUNT
@@ -172,64 +131,6 @@ def take_wanted(question: Question, *, counterparties: bool, comparing: bool) ->
     _take_direction(question, wanted, counterparties=counterparties)
     _take_measure(question, wanted, plural=plural, noun=noun["noun"] if noun else "")
     return wanted
-
-
-def _take_grouping(question: Question, wanted: Wanted) -> None:
-    found: list[tuple[Grouping, bool, bool]] = []  # grouping, ranked, plural
-    for match in question.take_all(_BY):
-        found.append((_GROUPS[match["noun"]], False, True))
-    for match in question.take_all(_ADVERB):
-        found.append((_ADVERBS[match["noun"]], False, True))
-    ranked = _RANKED.search(question.rest)
-    if ranked is not None:
-        noun = ranked["noun"] or ranked["ranked"]
-        found.append((_GROUPS[noun], True, noun.endswith("s") and noun != "status"))
-        if ranked["rank"]:
-            # The superlative ranks the groups; the word between tells the direction and stays to be read.
-            wanted.order = _rank(ranked["rank"])
-            question.strike(ranked.start("rank"), ranked.end("rank"))
-            question.strike(ranked.start("ranked"), ranked.end("ranked"))
-        else:
-            question.strike(ranked.start(), ranked.end())
-    else:
-        limited = re.search(
-            rf"\b(?P<rank>{_SUPERLATIVE})\s+(?P<n>{NUMBER})\s+(?:(?:spending|expense|revenue)\s+)?(?P<noun>{'|'.join(_GROUPS)})\b|"
-            rf"\b(?P<n_b>{NUMBER})\s+(?P<rank_b>{_SUPERLATIVE})\s+(?:(?:spending|expense|revenue)\s+)?(?P<noun_b>{'|'.join(_GROUPS)})\b",
-            question.rest,
-        )
-        if limited is not None:
-            suffix = "" if limited["rank"] else "_b"
-            found.append((_GROUPS[limited["noun" + suffix]], True, True))
-            wanted.order, wanted.limit = _rank(limited["rank" + suffix]), number_of(limited["n" + suffix])
-            for group in ("rank", "n", "noun"):
-                question.strike(limited.start(group + suffix), limited.end(group + suffix))
-            question.take(
-                re.compile(r"(?<=X)\s+by(?=\s+(?:spend|spending|revenue|income|number|expenses|amount|total)\b)")
-            )
-    if not found and (question.take(_WHO_PAID) or question.take(_WHO)):
-        found.append((Grouping.COUNTERPARTY, True, False))
-    most = question.take(_MOST)
-    if most is not None:
-        wanted.order = Order.LARGEST_FIRST if most["word"] == "most" else Order.SMALLEST_FIRST
-    question.take_all(_BREAK) if found else None
-    if len(found) > 1:
-        wanted.problem = "it asks for more than one grouping"
-    elif found:
-        wanted.grouping, is_ranked, plural = found[0]
-        if is_ranked and wanted.order is None and not question.has(_LARGEST) and not question.has(_SMALLEST):
-            wanted.problem = "it does not say by what the groups are chosen; say most or least"
-        if is_ranked or most is not None:
-            wanted.limit = wanted.limit or (DEFAULT_LISTED if plural else 1)
-    elif most is not None:
-        wanted.problem = "it asks for the most or least, but not of what: category, vendor, account, month …"
-
-
-def _rank(word: str) -> Order:
-    return (
-        Order.SMALLEST_FIRST
-        if re.fullmatch(r"smallest|lowest|cheapest|least\s+expensive", word)
-        else Order.LARGEST_FIRST
-    )
 
 
 def _take_limit(question: Question, wanted: Wanted) -> None:

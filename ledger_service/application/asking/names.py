@@ -19,9 +19,11 @@ MIN_LETTERS = 5
 
 _KINDS = {
     "category": Kind.CATEGORY, "categories": Kind.CATEGORY, "account": Kind.ACCOUNT, "accounts": Kind.ACCOUNT,
-    "counterparty": Kind.COUNTERPARTY, "vendor": Kind.COUNTERPARTY, "merchant": Kind.COUNTERPARTY,
-    "supplier": Kind.COUNTERPARTY, "customer": Kind.COUNTERPARTY, "client": Kind.COUNTERPARTY, "payee": Kind.COUNTERPARTY,
-    "counterparties": Kind.COUNTERPARTY, "vendors": Kind.COUNTERPARTY, "shop": Kind.COUNTERPARTY, "store": Kind.COUNTERPARTY,
+    **dict.fromkeys(
+        ("counterparty", "counterparties", "vendor", "vendors", "merchant", "supplier", "customer", "client", "payee",
+         "shop", "store"),
+        Kind.COUNTERPARTY,
+    ),
 }  # fmt: skip
 _PLACES = {
     "at": (Kind.COUNTERPARTY, Kind.ACCOUNT),
@@ -270,7 +272,7 @@ def _by_place(question: Question, named: list[Name], start: int, end: int) -> tu
 
 
 def _take_codes(question: Question, vocabulary: Vocabulary, found: list[Name]) -> None:
-    """ "account 4000"."""
+    """As in "account 4000"."""
     for match in list(re.finditer(r"\baccounts?\s+(?:number\s+|no\.?\s+)?(?P<code>\d[\w.-]*\w|\d)", question.rest)):
         named = vocabulary.of_code(match["code"])
         if len(named) == 1:

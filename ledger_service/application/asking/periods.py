@@ -71,7 +71,7 @@ def take_periods(question: Question, today: date) -> Periods:
     place = 0
     try:
         while place < len(question.rest):
-            at = _at(question, place, today, comparing=comparing and bool(said), after=said[-1].end if said else None)
+            at = _at(question, place, today, comparing=comparing and bool(said))
             if at is None:
                 place += 1
                 continue
@@ -98,7 +98,7 @@ def take_periods(question: Question, today: date) -> Periods:
     return Periods(_present(other, today) if main is None and other is not None else main, other)
 
 
-def _at(question: Question, place: int, today: date, *, comparing: bool, after: int | None) -> _Said | None:
+def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Said | None:
     """A stretch of days that is said at this place, with the words that lead to it."""
     text = question.rest
     if place and text[place - 1].isalnum():
@@ -170,7 +170,7 @@ def _range(text: str, found: Found, today: date) -> tuple[Span, int] | None:
 
 
 def _dashed(text: str, found: Found, today: date) -> tuple[Span, int] | None:
-    """ "May - July 2023", without "from"."""
+    """As in "May - July 2023", without "from"."""
     to = re.compile(r"\s*(?:-|to\s|through\s)\s*").match(text, found.end)
     return _range(text, found, today) if to is not None else None
 
@@ -178,7 +178,7 @@ def _dashed(text: str, found: Found, today: date) -> tuple[Span, int] | None:
 def _with_years(
     question: Question, mains: list[_Said], others: list[_Said], today: date, main: Period | None, other: Period | None
 ) -> tuple[Period | None, Period | None]:
-    """ "in May than in April 2022": a year that only the one compared with names is meant for both."""
+    """As in "in May than in April 2022": a year that only the one compared with names is meant for both."""
     if main is None or other is None or main.first is None or other.first is None:
         return main, other
     lead = _LEAD.match(question.plain, mains[0].start)
@@ -193,7 +193,7 @@ def _with_years(
 
 
 def _take_earlier(question: Question, main: Period | None) -> tuple[Period | None, Period] | None:
-    """ "than the month before", "the same month last year": seen from the days asked about."""
+    """As in "than the month before", "the same month last year": seen from the days asked about."""
     match = _EARLIER.search(question.rest)
     if match is None:
         return None
@@ -202,15 +202,13 @@ def _take_earlier(question: Question, main: Period | None) -> tuple[Period | Non
     if main is None or main.first is None or main.before is None:
         return None, Period()
     span = Span(main.first, main.before)
-    if match["same"] or match["unit"] == "year":
-        earlier = days.year_earlier(span)
-    else:
-        earlier = days.before_it(span)
+    by_a_year = match["same"] or match["unit"] == "year"
+    earlier = days.year_earlier(span) if by_a_year else days.before_it(span)
     return main, Period(earlier.first, earlier.before, said.removeprefix("than ").strip())
 
 
 def _present(other: Period, today: date) -> Period | None:
-    """ "more than last month" without more: this month is held against it."""
+    """As in "more than last month" without more: this month is held against it."""
     if other.first is None or other.before is None:
         return None
     name = days.unit_of(Span(other.first, other.before))

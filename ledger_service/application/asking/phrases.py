@@ -92,11 +92,6 @@ def period(of: Period | None) -> str:
             return f"in {span(whole)}"
 
 
-def bare_period(of: Period | None) -> str:
-    """The same after "than": "than in May 2023"."""
-    return period(of)
-
-
 def capitalised(text: str) -> str:
     """With a capital first letter; the rest as it is."""
     return text[:1].upper() + text[1:]

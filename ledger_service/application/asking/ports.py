@@ -81,13 +81,19 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What the ledger has; `summaries` and `others` (those of the period compared with) cover all that matched."""
+    """What the ledger has; `summaries` and `others` (those of the period compared with) cover all that matched.
 
-    summaries: tuple[Summary, ...]
-    lines: tuple[Line, ...]
-    groups: tuple[Group, ...]
-    all_groups: int
-    others: tuple[Summary, ...]
+    The currency with the most transactions comes first, also among `lines` by amount and `groups`. `matched` and
+    `others_matched` count transactions, one with several currencies once; `all_groups` counts groups, shown or not.
+    """
+
+    summaries: tuple[Summary, ...] = ()
+    matched: int = 0
+    lines: tuple[Line, ...] = ()
+    groups: tuple[Group, ...] = ()
+    all_groups: int = 0
+    others: tuple[Summary, ...] = ()
+    others_matched: int = 0
 
 
 class Known(NamedTuple):
@@ -104,7 +110,7 @@ class AskStore(Protocol):
     """Reads for questions, as a role that can't write; storage.asking implements it."""
 
     async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
-        """At most so many names of a kind; each statement takes so many seconds at most. Raises Unavailable, TooBroad."""
+        """At most so many names of a kind, within so many seconds a statement. Raises Unavailable, TooBroad."""
         ...
 
     async def ask(

@@ -1,4 +1,4 @@
-"""Plans as JSON: the schema that a model is given, made from the plan's classes, and the strict reading of its answer."""
+"""Plans as JSON: the schema that a model is given, made from the plan's classes, and the strict reading."""
 
 from __future__ import annotations
 

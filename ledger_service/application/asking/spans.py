@@ -30,11 +30,11 @@ _NUMBERS = {
     )
 } | {"a": 1, "an": 1, "couple of": 2}
 
-MONTH = r"(?:%s)\b\.?" % "|".join(sorted(_MONTHS, key=len, reverse=True))
+MONTH = rf"(?:{'|'.join(sorted(_MONTHS, key=len, reverse=True))})\b\.?"
 YEAR = r"(?:19|20|21)\d\d\b"
 _UNIT = r"(?P<unit>day|week|month|quarter|year)"
 _DAY = r"(?P<day>\d{1,2})(?:st|nd|rd|th)?"
-NUMBER = r"(?:\d{1,3}|%s)" % "|".join(sorted(_NUMBERS, key=len, reverse=True))
+NUMBER = rf"(?:\d{{1,3}}|{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})"
 
 MAX_BACK = 1200
 """Days, weeks, months, quarters or years that "the last 90 days" or "3 years ago" may count."""

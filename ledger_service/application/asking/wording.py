@@ -35,6 +35,12 @@ _WORDS_TOLD = 8
 
 _ITEMS = {Direction.SPENT: "purchase", Direction.RECEIVED: "payment received", Direction.ANY: "transaction"}
 _PLURALS = {Direction.SPENT: "purchases", Direction.RECEIVED: "payments received", Direction.ANY: "transactions"}
+_FIRST = {
+    Order.NEWEST_FIRST: "newest",
+    Order.OLDEST_FIRST: "oldest",
+    Order.LARGEST_FIRST: "largest",
+    Order.SMALLEST_FIRST: "smallest",
+}
 _COMPARATORS = {
     Comparator.MORE_THAN: "over",
     Comparator.AT_LEAST: "of at least",
@@ -102,7 +108,7 @@ class Teller:
             if of_kind:
                 told += f" {'on' if is_own else 'through'} {phrases.joined(of_kind, 'or')}"
         if filters.counterparties:
-            names = [self.names[Kind.COUNTERPARTY, key].name for key in filters.counterparties]
+            names = [_bare(self.names[Kind.COUNTERPARTY, key].name) for key in filters.counterparties]
             preposition = {Direction.SPENT: "at", Direction.RECEIVED: "from", Direction.ANY: "with"}[direction]
             told += f" {preposition} {phrases.joined(names, 'or')}"
         if filters.texts:
@@ -112,13 +118,12 @@ class Teller:
 
     def _amounts(self) -> str:
         rule, currency = self.plan.filters.amount, self.plan.filters.currency
-        told = f" in {currency}" if currency and rule is None else ""
         if rule is None:
-            return told
+            return ""
         amount = phrases.decimal_amount(rule.amount, currency, self.exponents)
         if rule.comparator is Comparator.BETWEEN:
-            return f"{told} between {amount} and {phrases.decimal_amount(rule.upper, currency, self.exponents)}"
-        return f"{told} {_COMPARATORS[rule.comparator]} {amount}"
+            return f" between {amount} and {phrases.decimal_amount(rule.upper, currency, self.exponents)}"
+        return f" {_COMPARATORS[rule.comparator]} {amount}"
 
     def _status(self) -> str:
         """As in "pending " or nothing."""
@@ -145,7 +150,8 @@ class Teller:
         """Nothing found is said plainly."""
         kind = {Direction.SPENT: "spending", Direction.RECEIVED: "income", Direction.ANY: ""}[self.plan.direction]
         noun = f"{self._status()}{kind + ' ' if kind else ''}transactions"
-        return f"{self._when()}there were no {noun}{self._where()}."
+        currency = f" in {self.plan.filters.currency}" if self.plan.filters.currency else ""
+        return f"{self._when()}there were no {noun}{self._where()}{currency}."
 
     def _totals(self, summaries: tuple[Summary, ...]) -> str:
         """As in "a total of $3,245.75 … across 8 transactions, and €20.00 across 1 transaction"."""
@@ -157,14 +163,9 @@ class Teller:
         return "a total of " + phrases.joined(told)
 
     def _reductions(self, summary: Summary) -> str:
-        if not summary.reductions:
-            return ""
-        verb = "was" if summary.reductions == 1 else "were"
-        return (
-            f" ({summary.reductions:,} of which {verb} a reversal or refund)"
-            if summary.reductions == 1
-            else (f" ({summary.reductions:,} of which {verb} reversals or refunds)")
-        )
+        if summary.reductions == 1:
+            return " (1 of which was a reversal or refund)"
+        return f" ({summary.reductions:,} of which were reversals or refunds)" if summary.reductions else ""
 
     def _sum(self, rows: Rows) -> str:
         return f"{self._when()}{self._did()} {self._totals(rows.summaries)}.{self._largest_of(rows)}"
@@ -182,7 +183,7 @@ class Teller:
         told = self._money(line.amount, line.currency)
         if line.counterparty:
             preposition = {Direction.SPENT: "at", Direction.RECEIVED: "from", Direction.ANY: "with"}
-            told += f" {preposition[self.plan.direction]} {line.counterparty}"
+            told += f" {preposition[self.plan.direction]} {_bare(line.counterparty)}"
         elif line.description:
             words = " ".join(line.description.split()[:_WORDS_TOLD])
             told += f' for "{words}"'
@@ -199,87 +200,97 @@ class Teller:
         )
         return phrases.day(local, with_year=not one_year)
 
-    def _count(self, rows: Rows) -> str:
+    def _noun(self) -> str:
+        """As in "pending spending transaction"."""
         kind = {Direction.SPENT: "spending ", Direction.RECEIVED: "income ", Direction.ANY: ""}[self.plan.direction]
-        told = []
-        for place, summary in enumerate(rows.summaries):
-            noun = phrases.counted(summary.transactions, f"{self._status()}{kind}transaction")
-            where = self._where() if place == 0 else ""
-            total = self._money(summary.total, summary.currency)
-            told.append(f"{noun}{where}{self._reductions(summary)} for a total of {total}")
-        was = "was" if rows.summaries[0].transactions == 1 else "were"
-        return f"{self._when()}there {was} {phrases.joined(told)}."
+        return f"{self._status()}{kind}transaction"
+
+    def _count(self, rows: Rows) -> str:
+        was = "was" if rows.matched == 1 else "were"
+        head = f"{self._when()}there {was} {phrases.counted(rows.matched, self._noun())}{self._where()}"
+        if len(rows.summaries) == 1:
+            [only] = rows.summaries
+            return f"{head}{self._reductions(only)}, {self._money(only.total, only.currency)} in total."
+        told = [
+            f"{summary.transactions:,} with {self._money(summary.total, summary.currency)} in total"
+            f"{self._reductions(summary)}"
+            for summary in rows.summaries
+        ]
+        return f"{head}: {phrases.joined(told)}."
 
     def _average(self, rows: Rows) -> str:
         told = []
-        for place, summary in enumerate(rows.summaries):
+        for summary in rows.summaries:
             mean = self._money(average(summary.total, summary.transactions), summary.currency)
-            where = self._where() if place == 0 else ""
             total = self._money(summary.total, summary.currency)
-            told.append(
-                f"{mean}{where} over {self._items(summary.transactions)}{self._reductions(summary)}, {total} in total"
-            )
-        return f"{self._when()}the average {_ITEMS[self.plan.direction]} was {phrases.joined(told, 'and')}."
+            told.append(f"{mean} ({self._items(summary.transactions)}, {total} in total)")
+        return f"{self._when()}the average {_ITEMS[self.plan.direction]}{self._where()} was {phrases.joined(told)}."
 
     def _extreme(self, rows: Rows) -> str:
         """The largest or smallest, in each currency."""
-        word = "largest" if self.plan.measure is Measure.LARGEST else "smallest"
         if not rows.lines:
             return self._nothing()
-        told = [self._line(line) for line in rows.lines[: LINES_TOLD * len(rows.summaries)]]
-        matching = sum(summary.transactions for summary in rows.summaries)
+        word = "largest" if self.plan.measure is Measure.LARGEST else "smallest"
         what = f"{self._where()}{self._at_the_end()}"
         if len(rows.lines) == 1:
-            return f"the {word} {self._status()}{_ITEMS[self.plan.direction]}{what} was {told[0]}."
-        more = f"; {len(rows.lines) - len(told):,} more are listed" if len(rows.lines) > len(told) else ""
+            return f"the {word} {self._status()}{_ITEMS[self.plan.direction]}{what} was {self._line(rows.lines[0])}."
+        each = " in each currency" if len(rows.summaries) > 1 else ""
         noun = f"{self._status()}{_PLURALS[self.plan.direction]}"
-        if self.plan.limit == 1:
-            return f"the {word} {noun}{what}, one in each currency, were {phrases.joined(told)}."
-        return f"the {len(rows.lines):,} {word} of {matching:,} {noun}{what} were {phrases.joined(told)}{more}."
+        told = [self._line(line) for line in rows.lines[:LINES_TOLD]]
+        more = f"; {len(rows.lines) - len(told):,} more are listed" if len(rows.lines) > len(told) else ""
+        return f"the {word} {noun}{what}{each} were {phrases.joined(told)}{more}."
 
     def _list(self, rows: Rows) -> str:
-        matching = sum(summary.transactions for summary in rows.summaries)
-        kind = {Direction.SPENT: "spending ", Direction.RECEIVED: "income ", Direction.ANY: ""}[self.plan.direction]
-        noun = phrases.counted(matching, f"{self._status()}{kind}transaction")
-        was = "was" if matching == 1 else "were"
+        was = "was" if rows.matched == 1 else "were"
         totals = phrases.joined([self._money(summary.total, summary.currency) for summary in rows.summaries])
+        noun = phrases.counted(rows.matched, self._noun())
         told = f"{self._when()}there {was} {noun}{self._where()}, {totals} in total."
-        if matching > len(rows.lines):
-            which = {Order.NEWEST_FIRST: "newest", Order.OLDEST_FIRST: "oldest", Order.LARGEST_FIRST: "largest"}
-            word = which.get(self.plan.order, "smallest")
-            shown = f"the {word} is" if len(rows.lines) == 1 else f"the {len(rows.lines):,} {word} are"
-            told += f" {phrases.capitalised(shown)} listed."
+        if rows.matched > len(rows.lines):
+            word = _FIRST[self.plan.order]
+            shown = f"The {word} is" if len(rows.lines) == 1 else f"The {len(rows.lines):,} {word} are"
+            told += f" {shown} listed."
         return told
 
     def _grouped(self, rows: Rows) -> str:
         if self.plan.limit == 1:
-            told = [self._top(group) for group in rows.groups]
-            return f"{self._when()}{phrases.joined(told)}{self._where()}."
+            return self._tops(rows)
         told = [f"{self._group(group)} {self._measured(group.summary)}" for group in rows.groups[:GROUPS_TOLD]]
-        more = f"; {rows_left:,} more are listed" if (rows_left := len(rows.groups) - len(told)) > 0 else ""
+        left = rows.all_groups - len(told)
+        more = f"; there are {left:,} more" if left > 0 else ""
         what = {
             Direction.SPENT: "your spending",
             Direction.RECEIVED: "what you received",
-            Direction.ANY: "the transactions",
+            Direction.ANY: "the total of transactions",
         }[self.plan.direction]
-        measure = {Measure.COUNT: "number of transactions in ", Measure.AVERAGE: "average of "}.get(
-            self.plan.measure, ""
-        )
-        measure = {Measure.LARGEST: "largest of ", Measure.SMALLEST: "smallest of "}.get(self.plan.measure, measure)
-        head = f"{self._when()}{'the ' + measure if measure else ''}{what}{self._where()}"
-        return f"{head} by {self.plan.grouping.value} was: {'; '.join(told)}{more}."
+        what = {
+            Measure.COUNT: f"the number of {self._noun()}s",
+            Measure.AVERAGE: f"the average {_ITEMS[self.plan.direction]}",
+            Measure.LARGEST: f"the largest {_ITEMS[self.plan.direction]}",
+            Measure.SMALLEST: f"the smallest {_ITEMS[self.plan.direction]}",
+        }.get(self.plan.measure, what)
+        return f"{self._when()}{what}{self._where()} by {self.plan.grouping.value} was: {'; '.join(told)}{more}."
 
-    def _top(self, group: Group) -> str:
-        """The first group in words of its own."""
+    def _tops(self, rows: Rows) -> str:
+        """The first group of each currency, in words of their own."""
         most = "most" if self.plan.order is Order.LARGEST_FIRST else "least"
-        name, measured = self._group(group), self._measured(group.summary)
+        told = [f"{self._preposition()}{self._group(group)}: {self._measured(group.summary)}" for group in rows.groups]
+        if self._preposition():
+            return f"{self._when()}{self._did()} the {most}{self._where()} {'; '.join(told)}."
+        measure = {Measure.SUM: "total", Measure.COUNT: "number of transactions", Measure.AVERAGE: "average"}
+        what = measure.get(self.plan.measure, "amount")
+        rank = {"most": "highest", "least": "lowest"}[most]
+        return (
+            f"{self._when()}the {self.plan.grouping.value} with the {rank} {what}{self._where()} was {'; '.join(told)}."
+        )
+
+    def _preposition(self) -> str:
         if self.plan.measure is not Measure.SUM or self.plan.direction is Direction.ANY:
-            return f"the {self.plan.grouping.value} with the {most} was {name}: {measured}"
-        preposition = {
-            Grouping.CATEGORY: "on", Grouping.ACCOUNT: "on", Grouping.STATUS: "as", Grouping.DAY: "on",
-            Grouping.COUNTERPARTY: "at" if self.plan.direction is Direction.SPENT else "from",
-        }.get(self.plan.grouping, "in")  # fmt: skip
-        return f"{self._did()} the {most} {preposition} {name}: {measured}"
+            return ""
+        shop = "at " if self.plan.direction is Direction.SPENT else "from "
+        on = (Grouping.CATEGORY, Grouping.ACCOUNT, Grouping.DAY)
+        return {Grouping.COUNTERPARTY: shop, Grouping.STATUS: "as ", **dict.fromkeys(on, "on ")}.get(
+            self.plan.grouping, "in "
+        )
 
     def _group(self, group: Group) -> str:
         grouping = self.plan.grouping
@@ -287,7 +298,9 @@ class Teller:
             return phrases.span(unit(grouping.value, date.fromisoformat(group.key)))
         if grouping is Grouping.STATUS:
             return Status(int(group.key)).name.lower()
-        return group.name or {Grouping.CATEGORY: "no category", Grouping.COUNTERPARTY: "no counterparty"}[grouping]
+        return (
+            _bare(group.name) or {Grouping.CATEGORY: "no category", Grouping.COUNTERPARTY: "no counterparty"}[grouping]
+        )
 
     def _measured(self, summary: Summary) -> str:
         count = phrases.counted(summary.transactions, "transaction")
@@ -306,45 +319,42 @@ class Teller:
     # Comparisons.
 
     def _compared(self, rows: Rows) -> str:
-        """Each currency by itself: now, then, and the difference."""
+        """Now, then, and the difference; each currency by itself."""
         comparison = self.plan.comparison
         assert comparison is not None
-        then = phrases.bare_period(comparison.period)
+        then = phrases.period(comparison.period)
         now = phrases.period(self.plan.period) or "in all"
         before = {summary.currency: summary for summary in rows.others}
         present = {summary.currency: summary for summary in rows.summaries}
-        currencies = [*present, *(currency for currency in before if currency not in present)]
-        if not currencies:
-            return f"there were no {self._status()}transactions{self._where()}, neither {now} nor {then}."
-        told = [self._difference(present.get(code), before.get(code), code, now, then) for code in currencies]
-        return " ".join(phrases.capitalised(one) for one in told)
+        if not present and not before:
+            return f"there were no {self._noun()}s{self._where()}, neither {now} nor {then}."
+        if self.plan.measure is Measure.COUNT:
+            shown = f"there {'was' if rows.matched == 1 else 'were'} {phrases.counted(rows.matched, self._noun())}"
+            return self._difference(shown, rows.matched, rows.others_matched, "", now, then)
+        told = []
+        for code in [*present, *(currency for currency in before if currency not in present)]:
+            one, two = self._value(present.get(code)), self._value(before.get(code))
+            amount = self._money(one, code)
+            average_of = f"the average {_ITEMS[self.plan.direction]} was {amount}"
+            shown = average_of if self.plan.measure is Measure.AVERAGE else f"{self._did()} {amount}"
+            told.append(phrases.capitalised(self._difference(shown, one, two, code, now, then)))
+        return " ".join(told)
 
-    def _difference(self, present: Summary | None, before: Summary | None, currency: str, now: str, then: str) -> str:
-        one, two = self._value(present), self._value(before)
-        change = one - two
-        what = {
-            Measure.COUNT: f"there were {{}} {self._status()}transactions",
-            Measure.AVERAGE: f"the average {_ITEMS[self.plan.direction]} was {{}}",
-        }.get(self.plan.measure, f"{self._did()} {{}}")
-        shown = what.format(self._shown(one, currency))
-        if change == 0:
+    def _difference(self, shown: str, one: int, two: int, currency: str, now: str, then: str) -> str:
+        def told(value: int) -> str:
+            return self._money(value, currency) if currency else f"{value:,}"
+
+        if one == two:
             return f"{shown}{self._where()} {now}, the same as {then}."
-        word = {True: "more", False: "less"}[change > 0]
-        if self.plan.measure is Measure.COUNT and change < 0:
-            word = "fewer"
-        percent = phrases.share(change, two)
-        by = f"{self._shown(abs(change), currency)}{f' ({percent})' if percent else ''} {word}"
-        return f"{shown}{self._where()} {now}, {by} than {then} ({self._shown(two, currency)})."
+        word = "more" if one > two else "less" if currency else "fewer"
+        percent = phrases.share(one - two, two)
+        by = f"{told(abs(one - two))}{f' ({percent})' if percent else ''} {word}"
+        return f"{shown}{self._where()} {now}, {by} than {then} ({told(two)})."
 
     def _value(self, summary: Summary | None) -> int:
         if summary is None:
             return 0
-        if self.plan.measure is Measure.COUNT:
-            return summary.transactions
         return average(summary.total, summary.transactions) if self.plan.measure is Measure.AVERAGE else summary.total
-
-    def _shown(self, value: int, currency: str) -> str:
-        return f"{value:,}" if self.plan.measure is Measure.COUNT else self._money(value, currency)
 
     def _target(self, rows: Rows) -> str:
         """As in "Yes: you spent $623.10 on Travel in May 2023, which is more than $500.00."."""
@@ -364,6 +374,11 @@ class Teller:
                 f"which is {'' if holds else 'not '}{word} than {goal}."
             )
         return " ".join(told)
+
+
+def _bare(name: str) -> str:
+    """A name in one line, without doubled blanks."""
+    return " ".join(name.split())
 
 
 def refused(refusal: Refusal, examples: tuple[str, ...]) -> str:

@@ -104,7 +104,8 @@ WITH RECURSIVE named AS (
 -- name: summaries
 {matching}
 SELECT currency, count(*) AS transactions, sum(amount) AS total, count(*) FILTER (WHERE amount < 0) AS reductions,
-       max(amount) FILTER (WHERE amount > 0) AS largest, min(amount) FILTER (WHERE amount > 0) AS smallest
+       max(amount) FILTER (WHERE amount > 0) AS largest, min(amount) FILTER (WHERE amount > 0) AS smallest,
+       (SELECT count(DISTINCT transaction_no) FROM found) AS of_all
 FROM found GROUP BY currency ORDER BY count(*) DESC, currency
 
 -- name: transactions
