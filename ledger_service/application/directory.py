@@ -37,7 +37,7 @@ class Directory:
         entity_id = self._ids.get(entity_no)
         if entity_id is not None:
             return await self.find(entity_id)
-        entity = await self._reads.entity_numbered(entity_no)
+        entity = await self._store.entity_numbered(entity_no)
         if entity is not None:
             if len(self._ids) >= _CAPACITY:
                 self._ids.clear()
@@ -46,7 +46,7 @@ class Directory:
 
     async def ready(self) -> None:
         """Whether the database answers. Raises Unavailable."""
-        await self._reads.ping()
+        await self._store.ping()
 
     async def fresh(self, entity_id: str) -> Entity:
         """The entity as it is now. Raises LedgerError ENTITY_NOT_FOUND."""
