@@ -56,6 +56,7 @@ class World:
 
     def __init__(self, url: str, entity: str, transaction: str) -> None:
         self.url = url
+        self.calls = 0
         self.entity = entity
         self.known = {
             "accountId": "acc_bank", "entityId": entity, "categoryId": "cat_paper", "transactionId": transaction,
@@ -68,7 +69,9 @@ async def world(postgres: Any, template: str) -> AsyncIterator[World]:
         entity = await office(rest)
         (await rest.post(f"/v1/categories?entityId={entity}", {"id": "cat_paper", "name": "Paper"})).good(201)
         made = await rest.new_transaction(entity)
-        yield World(service.rest, entity, made["id"])
+        found = World(service.rest, entity, made["id"])
+        yield found
+        print(f"\nschemathesis made {found.calls:,} calls")
 
 
 def fill(body: Any, world: World) -> Any:
@@ -103,6 +106,7 @@ def play(world: World, operation: Any, kind: str) -> None:
     def call(case: Any) -> None:
         if kind == "known":
             case.body = fill(case.body, world)
+        world.calls += 1
         case.call_and_validate(base_url=world.url, session=session, checks=checks)
 
     try:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import pytest
+import trustme
 
+from ledger_service import bootstrap
+from ledger_service.config import Listeners
 from tests.helpers.credentials import api_key
 from tests.helpers.rest import Reply, Rest, office, rest_client
-from tests.helpers.servers import TOKEN, Service, cloned, serving
+from tests.helpers.servers import TOKEN, Service, cloned, serving, settings_for
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
 BODY_LIMIT = 8 * 1024
 HEADER_LIMIT = 4 * 1024
@@ -118,8 +124,8 @@ async def test_a_header_that_stands_twice_is_refused(gateway: Service, entity: s
     body = json.dumps(BODY)
     answer = await raw(
         gateway,
-        f"POST /v1/transactions?entityId={entity} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{name}: a\r\n{name}: a\r\n"
-        f"content-length: {len(body)}\r\n\r\n{body}".encode(),
+        f"POST /v1/transactions?entityId={entity} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{name}: a\r\n"
+        f"{name}: a\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode(),
     )
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"stands twice" in answer
@@ -169,7 +175,7 @@ async def test_a_cursor_of_another_query(rest: Rest, entity: str) -> None:
     [
         ("application/json", 201),
         ("application/json; charset=utf-8", 201),
-        ("Application/JSON;charset=\"UTF-8\"", 201),
+        ('Application/JSON;charset="UTF-8"', 201),
         ("application/json; charset=latin-1", 415),
         ("text/json", 415),
         ("application/x-www-form-urlencoded", 415),
@@ -295,6 +301,42 @@ async def test_too_many_requests_at_once(postgres: Any, template: str) -> None:
         assert (reply.status, reply.error["code"]) == (503, "overloaded")
         assert reply.headers["retry-after"] == "1"
         writer.close()
+
+
+async def test_tls_and_client_certificates(postgres: Any, template: str, tmp_path: Path) -> None:
+    """Over TLS; the name in a client's certificate is who calls, unless a token says so."""
+    authority = trustme.CA()
+    paths = {name: tmp_path / f"{name}.pem" for name in ("chain", "key", "ca", "client")}
+    server = authority.issue_cert("127.0.0.1")
+    server.cert_chain_pems[0].write_to_path(paths["chain"])
+    server.private_key_pem.write_to_path(paths["key"])
+    authority.cert_pem.write_to_path(paths["ca"])
+    authority.issue_cert("books.test").private_key_and_cert_chain_pem.write_to_path(paths["client"])
+    tls = {
+        "tls_certificate": paths["chain"], "tls_key": paths["key"], "tls_client_ca": paths["ca"],
+        "grpc_mutual": "127.0.0.1:0",
+    }  # fmt: skip
+    async with cloned(postgres.dsn, template) as dsn:
+        config = bootstrap.WorkerConfig(
+            settings=settings_for(dsn, **tls), dsn=dsn, listeners=Listeners("127.0.0.1:0", "127.0.0.1:0"),
+            reuse_port=False, bootstrap_token=TOKEN, worker_index=0,
+        )  # fmt: skip
+        running = await bootstrap.start(config)
+        try:
+            url = f"https://{running.listeners.rest}"
+            trusting = ssl.create_default_context(cafile=str(paths["ca"]))
+            async with httpx2.AsyncClient(base_url=url, verify=trusting, trust_env=False) as plain:
+                assert (await Rest(plain, TOKEN).get("/v1/entities")).status == 200
+                assert (await Rest(plain, None).get("/v1/entities")).status == 401
+            showing = ssl.create_default_context(cafile=str(paths["ca"]))
+            showing.load_cert_chain(str(paths["client"]))
+            async with httpx2.AsyncClient(base_url=url, verify=showing, trust_env=False) as known:
+                refused = await Rest(known, None).get("/v1/entities")
+                assert refused.status == 401
+                assert "certificate" in refused.error["message"]
+                assert (await Rest(known, "not-a-token-of-anybody").get("/v1/entities")).status == 401
+        finally:
+            await running.stop()
 
 
 async def test_drain_answers_what_is_under_way(postgres: Any, template: str) -> None:

@@ -49,7 +49,8 @@ async def test_amounts_are_exact(rest: Rest, entity: str, sent: str, currency: s
 
 
 @pytest.mark.parametrize(
-    "sent", ["0", "-1", '"-1"', "0.001", '"1e3"', '"1_000"', '"１２"', '"NaN"', "1e38", "true", "null", "[]", "1e400"]
+    "sent",
+    ["0", "-1", '"-1"', "0.001", '"1e3"', '"1_000"', '"\uff11\uff12"', '"NaN"', "1e38", "true", "null", "[]", "1e400"],
 )
 async def test_amounts_that_are_none(rest: Rest, entity: str, sent: str) -> None:
     body = json.dumps({**BODY, "amount": 0}).replace('"amount": 0', f'"amount": {sent}')
@@ -133,9 +134,7 @@ async def test_a_life(rest: Rest, entity: str) -> None:
     assert (too_much.status, too_much.error["code"]) == (409, "reversal_exceeds_original")
     assert too_much.error["details"]["remaining"] == 5
     (await rest.post(f"/v1/categories?entityId={entity}", {"id": "cat_life", "name": "Life"})).good(201)
-    await rest.post(
-        f"/v1/transactions/categorize?entityId={entity}", {"transactionId": one, "categoryId": "cat_life"}
-    )
+    await rest.post(f"/v1/transactions/categorize?entityId={entity}", {"transactionId": one, "categoryId": "cat_life"})
     found = (await rest.get(f"/v1/transactions/{one}?entityId={entity}")).good()["transaction"]
     assert (found["category"], found["category_id"], found["revision"]) == ("Life", "cat_life", 5)
     assert found["reversedByTransactionIds"] == [reversal["transaction"]["id"]]
@@ -180,7 +179,12 @@ async def test_bulk(rest: Rest, entity: str) -> None:
     items = [BODY, {**BODY, "amount": "0"}, {**BODY, "debitAccountId": "acc_none"}, {**BODY, "idempotencyKey": "own"}]
     first = await rest.post(path, {"transactions": items}, idempotency_key="bulk-1")
     results = first.good()["results"]
-    assert [set(one) for one in results] == [{"transaction", "replayed"}, {"error"}, {"error"}, {"transaction", "replayed"}]
+    assert [set(one) for one in results] == [
+        {"transaction", "replayed"},
+        {"error"},
+        {"error"},
+        {"transaction", "replayed"},
+    ]
     assert results[1]["error"]["field"] == "transactions[1].amount"
     assert results[2]["error"]["field"] == "transactions[2].debitAccountId"
     assert results[2]["error"]["code"] == "account_not_found"
