@@ -192,9 +192,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         if part is not None:
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
-    return RunningService(
-        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission
-    )
+    return RunningService(listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission)
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:

@@ -44,10 +44,6 @@ class Directory:
             self._ids[entity_no] = entity.entity_id
         return entity
 
-    async def ready(self) -> None:
-        """Whether the database answers. Raises Unavailable."""
-        await self._store.ping()
-
     async def fresh(self, entity_id: str) -> Entity:
         """The entity as it is now. Raises LedgerError ENTITY_NOT_FOUND."""
         entity = await self._store.entity(entity_id)
@@ -62,6 +58,10 @@ class Directory:
     async def page(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
         """Entities as they are now, by id: of those visible (None: all) the next ones after an id."""
         return await self._store.entities(visible, after, limit)
+
+    async def ping(self) -> None:
+        """Whether the database answers. Raises StorageError."""
+        await self._store.ping()
 
     async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
         """How far these entities have come. Raises Unavailable."""

@@ -70,7 +70,7 @@ class Reads:
 
     async def ready(self) -> None:
         """Whether the database answers. Raises Unavailable."""
-        await self._directory.ready()
+        await self._directory.ping()
 
     async def time_zone(self, principal: Principal, method: str, entity_id: str) -> ZoneInfo:
         """The entity's time zone, for a call that means days or months in it. Raises LedgerError as `method` does."""
