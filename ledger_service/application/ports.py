@@ -305,6 +305,8 @@ class DirectoryStore(Protocol):
 
     async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]: ...
 
+    async def ping(self) -> None: ...
+
 
 class ReadStore(Protocol):
     """Reads of one entity, named in each call: of others there is nothing to see.
