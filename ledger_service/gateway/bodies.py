@@ -22,7 +22,6 @@ from ledger_service.gateway.shapes import (
     Amount,
     Boolean,
     Choice,
-    Day,
     FreeObject,
     Integer,
     ListOf,
@@ -32,8 +31,8 @@ from ledger_service.gateway.shapes import (
     OrNull,
     Shape,
     Text,
-    Time,
 )
+from ledger_service.gateway.times import Day, Time
 
 MAX_REVISION = 2**31 - 1
 

@@ -20,8 +20,8 @@ from ledger_service.gateway.shapes import (
     OrNull,
     Shape,
     Text,
-    Time,
 )
+from ledger_service.gateway.times import Time
 
 MAX_INT64 = 2**63 - 1
 _STATUSES = tuple(status.name for status in Status)

@@ -21,7 +21,8 @@ from ledger_service.gateway.schemas import (
     page_of,
     wrapped,
 )
-from ledger_service.gateway.shapes import Boolean, Choice, Integer, ListOf, Object, Text, Time
+from ledger_service.gateway.shapes import Boolean, Choice, Integer, ListOf, Object, Text
+from ledger_service.gateway.times import Time
 
 _TAG = "Accounts"
 _ONE = wrapped("account", ACCOUNT, "The account.")

@@ -14,19 +14,8 @@ from ledger_service.gateway.chat import chat
 from ledger_service.gateway.endpoint import Endpoint, Good, Parameter
 from ledger_service.gateway.parameters import ENTITY
 from ledger_service.gateway.schemas import EXAMPLE_TRANSACTION, MAX_INT64, always
-from ledger_service.gateway.shapes import (
-    Boolean,
-    Choice,
-    Day,
-    Integer,
-    ListOf,
-    Member,
-    Money,
-    Object,
-    OrNull,
-    Text,
-    Time,
-)
+from ledger_service.gateway.shapes import Boolean, Choice, Integer, ListOf, Member, Money, Object, OrNull, Text
+from ledger_service.gateway.times import Day, Time
 
 _TEXT = Text()
 _EXAMPLE_SUMMARY = {

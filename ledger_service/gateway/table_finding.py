@@ -20,7 +20,8 @@ from ledger_service.gateway.schemas import (
     page_example,
     page_of,
 )
-from ledger_service.gateway.shapes import Boolean, Integer, ListOf, Member, Object, Text, Time
+from ledger_service.gateway.shapes import Boolean, Integer, ListOf, Member, Object, Text
+from ledger_service.gateway.times import Time
 
 _TAG = "Transactions"
 _ID = "txn_00000g00000400019fwq1qv0n8"

@@ -54,10 +54,6 @@ class DirectoryStore:
         records = await self._fetch("entity_numbered", entity_no)
         return rows.entity_of(records[0]) if records else None
 
-    async def ping(self) -> None:
-        """Whether the database answers."""
-        await self._fetch("ping")
-
     async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
         """By id."""
         return [rows.entity_of(record) for record in await self._fetch("entities", visible, after, limit)]
@@ -78,6 +74,10 @@ class DirectoryStore:
     async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
         """What these names in a client certificate stand for, unless it has been revoked."""
         return [dict(record) for record in await self._fetch("certificates", list(names))]
+
+    async def ping(self) -> None:
+        """Whether the database answers."""
+        await self._fetch("ping")
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         return await self._connections.fetch(_QUERIES[name], *arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.gateway.json_text import MAX_DEPTH, Number, plain_decimal, plain_value, read
+from ledger_service.gateway.outgoing import write_json
 
 
 def refused(body: bytes) -> LedgerError:
@@ -109,7 +111,5 @@ def test_metadata_comes_through_as_it_is(value: object) -> None:
 
 @given(body=st.binary(max_size=60) | st.text(max_size=60).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_whatever_is_sent_is_read_or_refused(body: bytes) -> None:
-    try:
-        read(body)
-    except LedgerError as error:
-        assert error.message.encode()
+    with contextlib.suppress(LedgerError):
+        write_json(plain_value(read(body), "body"))

@@ -129,7 +129,7 @@ FROM events WHERE idempotency_key IS NOT NULL
 GROUP BY entity_no, idempotency_key HAVING count(*) > 1
 
 -- name: reversal_originals
--- A reversal's original is posted, is no reversal itself, and is older.
+-- A reversal's original is posted, is no reversal itself, and is older; a category it may be given later (kind 13).
 SELECT r.entity_no, r.sequence AS transaction_no,
        CASE WHEN o.sequence IS NULL THEN format('it reverses %s, which is no transaction', r.reverses)
             ELSE format('it reverses %s, whose newest revision is event %s of kind %s with status %s; expected an '
@@ -138,7 +138,7 @@ SELECT r.entity_no, r.sequence AS transaction_no,
 FROM events r
 LEFT JOIN (
     SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, reverses
-    FROM events WHERE transaction_no IS NOT NULL ORDER BY entity_no, transaction_no, revision DESC
+    FROM events WHERE transaction_no IS NOT NULL AND kind <> 13 ORDER BY entity_no, transaction_no, revision DESC
 ) o ON o.entity_no = r.entity_no AND o.transaction_no = r.reverses
 WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.sequence >= r.sequence)
 
