@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from ledger.v1.category_service_pb2 import CreateCategoryRequest
 from ledger_service.application.ports import DatabaseClock, Unavailable
 from ledger_service.storage import database, reading
 from ledger_service.storage.connections import Bound
 from ledger_service.storage.directory import DirectoryStore
+from tests.helpers.builders import transfer
 from tests.helpers.corruption import CASH
 from tests.helpers.servers import cloned, serving
 from tests.helpers.sound_ledger import write_sound_ledger
@@ -41,6 +43,11 @@ async def ledger(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str
     async with cloned(postgres.dsn, template) as dsn:
         async with serving(dsn) as service:
             await write_sound_ledger(service)
+            await service.client.categories.CreateCategory(
+                CreateCategoryRequest(entity_id="acme", category_id="supplies", name="Supplies of tenancy")
+            )
+            sale = transfer("acme", "cash", "shop", "1.00", counterparty="Office Depot #7", description="Paper clips")
+            await service.client.transactions.CreateTransaction(sale)
         async with connected(dsn) as owner:
             await owner.execute("ANALYZE")
         yield dsn
@@ -85,17 +92,33 @@ async def test_what_is_no_number_is_an_error(reader: asyncpg.Connection) -> None
         await reader.fetch("SELECT * FROM ledger.events")
 
 
-async def test_functions_see_no_more(reader: asyncpg.Connection) -> None:
+FUNCTIONS = {
+    "last_entry": f"last_entry({THEIRS}, {CASH}, 'USD', 1000000, NULL) AS f WHERE f > 0",
+    "search_candidates": f"search_candidates({THEIRS}, search_query({THEIRS}, '{{paper}}', '{{}}', '{{}}'))",
+    "counterparty_keys": f"counterparty_keys({THEIRS}, '', 10)",
+    "counterparty_names": f"counterparty_names({THEIRS}, 10)",
+    "counterparty_transactions": f"counterparty_transactions({THEIRS}, counterparty_key('office depot'))",
+}
+"""Those that the reader may run and that read tables, each so that it finds something of theirs."""
+
+
+async def test_every_function_is_tried(reader: asyncpg.Connection) -> None:
     runnable = await reader.fetch(
-        "SELECT proname FROM pg_proc "
-        "WHERE pronamespace = 'ledger'::regnamespace AND has_function_privilege(oid, 'EXECUTE')"
+        "SELECT proname FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace "
+        "AND has_function_privilege(oid, 'EXECUTE') AND provolatile <> 'i'"
     )
-    assert [row[0] for row in runnable] == ["last_entry"]
-    call = "SELECT ledger.last_entry($1, $2, 'USD', 1000000, NULL)"
+    assert {row[0] for row in runnable} == FUNCTIONS.keys()
+
+
+@pytest.mark.parametrize("call", FUNCTIONS.values(), ids=FUNCTIONS.keys())
+async def test_functions_see_no_more(reader: asyncpg.Connection, call: str) -> None:
+    await reader.execute("SET search_path = ledger")
     await bind(reader, THEIRS)
-    assert await reader.fetchval(call, THEIRS, CASH) > 0
+    assert await reader.fetch(f"SELECT * FROM {call}") != []
     await bind(reader, OURS)
-    assert await reader.fetchval(call, THEIRS, CASH) == 0
+    assert await reader.fetch(f"SELECT * FROM {call}") == []
+    await reader.execute(f"RESET {database.ENTITY_SETTING}")
+    assert await reader.fetch(f"SELECT * FROM {call}") == []
 
 
 @pytest.mark.parametrize(
@@ -193,7 +216,7 @@ async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     ("role", "tables"),
     [
         (database.CREDENTIALS_ROLE, {"credentials"}),
-        (database.WRITER_ROLE, {"account_limits", "accounts", "commits", "entities", "entries", "events",
+        (database.WRITER_ROLE, {"account_limits", "accounts", "categories", "commits", "entities", "entries", "events",
                                 "open_transactions", "transactions"}),
     ],
 )  # fmt: skip
@@ -212,10 +235,10 @@ async def test_a_wrong_query_of_the_service_finds_nothing(ledger: str) -> None:
             assert [row[0] for row in rows] == [OURS]
         async with bound.snapshot(OURS) as connection:
             assert await reading._accounts(connection, THEIRS, [CASH]) == []
-            assert await reading._transactions(connection, THEIRS, [10, 12, 14]) == []
+            assert await reading.transactions(connection, THEIRS, [10, 12, 14]) == []
         async with bound.snapshot(THEIRS) as connection:
             assert [account.account_id for account in await reading._accounts(connection, THEIRS, [CASH])] == ["cash"]
-            assert len(await reading._transactions(connection, THEIRS, [10, 12, 14])) == 3
+            assert len(await reading.transactions(connection, THEIRS, [10, 12, 14])) == 3
     finally:
         bound.close()
 

@@ -24,6 +24,7 @@ _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {
 _MADE = "AFTER INSERT ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _TOUCHED = "AFTER INSERT OR DELETE OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _GIVEN = "BEFORE INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
+_UNDER = "AFTER INSERT OR UPDATE OF parent_no ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _EMPTIED = "BEFORE TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 
 TRIGGERS = {
@@ -43,6 +44,9 @@ TRIGGERS = {
     ("accounts", "check_account_change"): (_CHANGED, "check_account_change"),
     ("account_limits", "immutable"): (_EMPTIED, "refuse_change"),
     ("account_limits", "check_limit"): (_SET, "check_limit"),
+    ("account_limits", "check_limit_since"): (_SET, "check_limit_since"),
+    ("accounts", "check_parent"): (_UNDER, "check_parent"),
+    ("commits", "check_chart"): (_AT_COMMIT, "check_chart"),
     ("account_limits", "check_limit_change"): (_TOUCHED, "check_limit_change"),
     ("categories", "immutable"): (_KEPT, "refuse_change"),
     ("categories", "check_category"): (_SET, "check_category"),
