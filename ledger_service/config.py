@@ -195,7 +195,7 @@ class Settings(BaseSettings):
     write_timeout_seconds: float = _option(
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
-    search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=60)
+    search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=30)
     drain_seconds: float = _option(30.0, "seconds to finish accepted calls after SIGTERM", ge=0, le=3_600)
     watch_poll_milliseconds: int = _option(
         50, "milliseconds between two looks of a watcher for new events", ge=1, le=10_000

@@ -12,6 +12,7 @@ import grpc.aio
 from google.rpc import error_details_pb2, status_pb2
 
 from ledger.v1.account_service_pb2_grpc import AccountServiceStub
+from ledger.v1.category_service_pb2_grpc import CategoryServiceStub
 from ledger.v1.entity_service_pb2_grpc import EntityServiceStub
 from ledger.v1.transaction_service_pb2_grpc import TransactionServiceStub
 
@@ -82,7 +83,7 @@ class Stub:
 
 @dataclass
 class Client:
-    """The three services at one address, as one caller."""
+    """The services at one address, as one caller."""
 
     channel: grpc.aio.Channel
     token: str | None
@@ -90,11 +91,13 @@ class Client:
     entities: Any = field(init=False)
     accounts: Any = field(init=False)
     transactions: Any = field(init=False)
+    categories: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.entities = Stub(EntityServiceStub(self.channel), self.metadata, self.timeout)
         self.accounts = Stub(AccountServiceStub(self.channel), self.metadata, self.timeout)
         self.transactions = Stub(TransactionServiceStub(self.channel), self.metadata, self.timeout)
+        self.categories = Stub(CategoryServiceStub(self.channel), self.metadata, self.timeout)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

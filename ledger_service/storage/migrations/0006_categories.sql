@@ -111,6 +111,10 @@ BEGIN
               AND n.category_id IS NOT NULL AND n.kind IN (1, 13)
               AND NOT EXISTS (
                   SELECT FROM categories c WHERE c.entity_no = n.entity_no AND c.category_id = n.category_id)
+              -- Its row comes after the events, which it must agree with: of a new one only the event is there.
+              AND NOT EXISTS (
+                  SELECT FROM events e WHERE e.entity_no = n.entity_no AND e.sequence BETWEEN run.first AND run.last
+                    AND e.sequence < n.sequence AND e.kind = 14 AND e.category_id = n.category_id)
             LIMIT 1;
             IF FOUND THEN
                 RAISE EXCEPTION 'event % of entity % names a category that does not exist', broken.sequence,
