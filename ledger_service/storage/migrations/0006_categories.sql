@@ -184,8 +184,9 @@ BEGIN
             AND e.sequence BETWEEN c.first_sequence AND c.last_sequence
         WHERE c.entity_no = NEW.entity_no AND c.writer = pg_current_xact_id() AND e.category_id = NEW.category_id
           AND e.kind = CASE TG_OP WHEN 'INSERT' THEN 14 ELSE 15 END
-          AND (e.detail ->> 'name', e.detail ->> 'state', e.detail ->> 'revision', e.detail ->> 'category_no')
-              IS NOT DISTINCT FROM (NEW.name, NEW.state::text, NEW.revision::text, NEW.category_no::text)
+          AND (e.detail ->> 'name', e.detail ->> 'state', e.detail ->> 'revision', e.detail ->> 'category_no',
+               (e.detail ->> 'metadata')::jsonb)
+              IS NOT DISTINCT FROM (NEW.name, NEW.state::text, NEW.revision::text, NEW.category_no::text, NEW.metadata)
     ) OR (TG_OP = 'INSERT' AND NEW.category_no <> NEW.sequence) THEN
         RAISE EXCEPTION 'category % of entity % is not what its event says', NEW.category_id, NEW.entity_no
             USING ERRCODE = 'integrity_constraint_violation';
