@@ -80,9 +80,7 @@ async def build_world(client: Client) -> World:
         await new_account(client, mine, account_id, LIABILITY, **parent)
     for category_id in ("rent", "changeable", "archivable", "archived"):
         await new_category(client, mine, category_id)
-    await client.categories.ArchiveCategory(
-        categories.ArchiveCategoryRequest(entity_id=mine, category_id="archived")
-    )
+    await client.categories.ArchiveCategory(categories.ArchiveCategoryRequest(entity_id=mine, category_id="archived"))
     theirs = await new_entity(client, entity_id="theirs")
     await new_category(client, theirs, "their-category")
     await new_account(client, theirs, "their-account", LIABILITY)

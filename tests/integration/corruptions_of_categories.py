@@ -156,7 +156,8 @@ _GUARDS = {
         (rf"{_GUARD}trigger immutable on categories is switched off: state D, expected O$",),
     ),
     "names not unique": Corruption(
-        "DROP INDEX categories_by_name", (rf"{_GUARD}unique index categories_by_name is 'missing or invalid', expected",)
+        "DROP INDEX categories_by_name",
+        (rf"{_GUARD}unique index categories_by_name is 'missing or invalid', expected",),
     ),
     "grant to delete": Corruption(
         "GRANT DELETE ON categories TO ledger_service", (rf"{_GUARD}role ledger_service has DELETE ON categories",)
@@ -176,7 +177,7 @@ _ACCOUNTS = {
         ("financial_type", "financial_type", "'RENT'"),
         ("sub_type_code", "sub_type_code", "'CHECKING'"),
         ("is_category", "is_category", "true"),
-        ("bank account", "bank_account", "'{\"name\": \"Mine\"}'"),
+        ("bank account", "bank_account", '\'{"name": "Mine"}\''),
     )
 }
 
