@@ -1124,7 +1124,7 @@ async def test_category_that_comes_after_what_has_it(around: Around) -> None:
 
 async def test_category_without_an_event(around: Around) -> None:
     row = category({**around.world.posted, "category_id": "rent"}, "Rent")
-    with pytest.raises(Integrity, match="category rent .* is not what its event says"):
+    with pytest.raises(Integrity, match=r"category rent .* is not what its event says"):
         await insert(around.connection, "categories", [row])
     assert await categories(around) == []
 
@@ -1220,7 +1220,7 @@ async def test_category_changed_to_other_than_its_event_says(
 
 async def test_category_whose_revision_skips_one(around: Around) -> None:
     rent = await add_category(around, "rent", "Rent")
-    with pytest.raises(Restrict, match="category rent .*: change refused"):
+    with pytest.raises(Restrict, match=r"category rent .*: change refused"):
         await change_category(around, rent, "revision = 3", name="Rent", revision=3)
 
 
@@ -1228,7 +1228,7 @@ async def test_archived_category_stays_archived(around: Around) -> None:
     rent = await add_category(around, "rent", "Rent")
     await change_category(around, rent, "state = 2, revision = 2", name="Rent", state=2)
     for changes, name, state in (("state = 1", "Rent", 1), ("name = 'Lease'", "Lease", 2)):
-        with pytest.raises(Restrict, match="category rent .*: change refused"):
+        with pytest.raises(Restrict, match=r"category rent .*: change refused"):
             await change_category(around, rent, f"{changes}, revision = 3", name=name, state=state, revision=3)
         around.book.sequence -= 1
 

@@ -6,7 +6,7 @@
 CREATE FUNCTION ledger.search_text(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT translate(
         CASE WHEN value ~ '[^\x01-\x7f]' THEN regexp_replace(regexp_replace(
-            lower(normalize(value, NFKD)), '[\u0300-\u036f]', '', 'g'),
+            lower(normalize(replace(value, '№', ' '), NFKD)), '[\u0300-\u036f]', '', 'g'),
             '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u055a-\u055f\u0589\u05be\u05c0\u05c3\u05f3'
             '\u05f4\u060c\u061b\u061f\u066a-\u066c\u06d4\u0964\u0965\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020'
             '\u3030\u303d\u30fb\ue000-\uf8ff\ufe0e-\ufe6f\ufff9-\uffff\U0001f000-\U0001faff]', ' ', 'g')
@@ -15,9 +15,12 @@ CREATE FUNCTION ledger.search_text(value text) RETURNS text LANGUAGE sql IMMUTAB
 $$;
 
 -- The entity is a word of every document: a search reads what its own entity has of the words, however often the
--- others have them. 'simple': descriptions come in every language, so no stemming.
+-- others have them. It has a sign in it, so that no word or prefix of a query is it. 'simple': descriptions come in
+-- every language, so no stemming.
 CREATE FUNCTION ledger.search_document(entity int4, value text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT to_tsvector('simple'::regconfig, 'entity' || entity || ' ' || ledger.search_text(value)) $$;
+AS $$
+    SELECT array_to_tsvector(ARRAY['#' || entity]) || to_tsvector('simple'::regconfig, ledger.search_text(value))
+$$;
 
 -- Words, of which all must occur, prefixes, and phrases (words next to each other), each list as the caller wrote it.
 -- NULL, which nothing matches, where one of them has no word for the parser, or one too long to be in the index: left
@@ -25,7 +28,7 @@ AS $$ SELECT to_tsvector('simple'::regconfig, 'entity' || entity || ' ' || ledge
 CREATE FUNCTION ledger.search_query(entity int4, words text[], prefixes text[], phrases text[]) RETURNS tsquery
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = ledger, pg_temp AS $$
 DECLARE
-    found tsquery := to_tsquery('simple', 'entity' || entity);
+    found tsquery := ('''#' || entity || '''')::tsquery;
     piece text;
     part text;
     term tsquery;
@@ -63,7 +66,7 @@ CREATE FUNCTION ledger.counterparty_key(value text) RETURNS text LANGUAGE sql IM
                     NULLIF(btrim(words), ''), lower(value)) COLLATE "C"
     FROM (SELECT ' ' || btrim(regexp_replace(
         CASE WHEN value ~ '[^\x01-\x7f]'
-            THEN regexp_replace(lower(normalize(value, NFKD)), '[\u0300-\u036f]', '', 'g')
+            THEN regexp_replace(lower(normalize(replace(value, '№', ' '), NFKD)), '[\u0300-\u036f]', '', 'g')
             ELSE lower(value) END,
         '[^[:alnum:]]+', ' ', 'g')) || ' ' AS words) t
 $$;
