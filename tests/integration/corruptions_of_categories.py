@@ -35,8 +35,8 @@ _ROWS = {
     "name": Corruption(
         _on_category("name = 'Else'", "rent"),
         (
-            rf'{_CHART}category rent is revision 2, state 1, name "Else"; its newest event {RENAMED} says revision 2 '
-            r'of 2, state 1, name "Rent of the shop"$',
+            rf'{_CHART}category rent is revision 2, state 1, name "Else"; its newest event {RENAMED} says',
+            r'says revision 2 of 2, state 1, name "Rent of the shop"$',
         ),
     ),
     "state": Corruption(
