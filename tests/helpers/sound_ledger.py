@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tests.helpers.servers import Service
 
 ENTITY = "acme"
-BACKDATED, HELD_EXPIRED, OPEN_CLEARED = 21, 22, 34
+BACKDATED, HELD_EXPIRED, OPEN_CLEARED, ORIGINAL = 21, 22, 34, 36
 """Sequences at which transactions were created that get a category."""
 FLOOR = 500
 """Of the account `wallet`, in cents."""
@@ -184,6 +184,7 @@ async def _write_categories(service: Service) -> None:
         (OPEN_CLEARED, "rent"),
         (HELD_EXPIRED, "fun"),
         (BACKDATED, ""),
+        (ORIGINAL, "rent"),
     ):
         await client.transactions.CategorizeTransaction(
             transactions.CategorizeTransactionRequest(

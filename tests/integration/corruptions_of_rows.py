@@ -11,6 +11,7 @@ from tests.helpers.corruption import (
     DRAINED,
     FROM_CLOSED,
     FUN,
+    GIVEN_REVERSED,
     LEGS,
     OPEN_PENDING,
     OPENING,
@@ -18,7 +19,6 @@ from tests.helpers.corruption import (
     PAIR_SECOND,
     REFILLED,
     REFUSED,
-    TAKEN,
     VOIDED,
     WIDE,
     Corruption,
@@ -150,7 +150,7 @@ EVENTS = {
         ),
     ),
     "renumbered": Corruption(
-        on_event("sequence = 99", ARCHIVED), (rf"event 99 follows event {TAKEN}, expected {ARCHIVED}",)
+        on_event("sequence = 99", ARCHIVED), (rf"event 99 follows event {GIVEN_REVERSED}, expected {ARCHIVED}",)
     ),
     "recorded earlier": Corruption(
         on_event("recorded_time = recorded_time - interval '1 hour'", LEGS)

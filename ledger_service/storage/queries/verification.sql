@@ -134,7 +134,8 @@ FROM events WHERE idempotency_key IS NOT NULL
 GROUP BY entity_no, idempotency_key HAVING count(*) > 1
 
 -- name: reversal_originals
--- A reversal's original is posted, is no reversal itself, and is older.
+-- A reversal's original is posted, is no reversal itself, and was posted before it: an event of its own later on can
+-- only have given it a category.
 SELECT r.entity_no, r.sequence AS transaction_no,
        CASE WHEN o.sequence IS NULL THEN format('it reverses %s, which is no transaction', r.reverses)
             ELSE format('it reverses %s, whose newest revision is event %s of kind %s with status %s; expected an '
@@ -142,10 +143,11 @@ SELECT r.entity_no, r.sequence AS transaction_no,
        END AS what
 FROM events r
 LEFT JOIN (
-    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, reverses
+    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, postings_at,
+           reverses
     FROM events WHERE transaction_no IS NOT NULL ORDER BY entity_no, transaction_no, revision DESC
 ) o ON o.entity_no = r.entity_no AND o.transaction_no = r.reverses
-WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.sequence >= r.sequence)
+WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.postings_at >= r.sequence)
 
 -- name: reversal_amounts
 -- All reversals of a transaction together, leg by leg: on the other side, and no more than it.
