@@ -217,7 +217,7 @@ class Settings(BaseSettings):
     write_timeout_seconds: float = _option(
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
-    search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=60)
+    search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=30)
     ask_seconds: float = _option(5.0, "seconds each statement for a question may take", ge=0.1, le=60)
     max_questions: int = _option(4, "questions that a worker answers at a time; more are refused", ge=1, le=100)
     planner_url: str | None = _option(

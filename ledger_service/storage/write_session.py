@@ -187,7 +187,7 @@ class WriteSession:
             await self._connection.execute(QUERIES["delete_limits"], entity_no, account_no)
             if limits:
                 await self._write_limits([(book, book.accounts_by_no[account_no])])
-        for category in book.changed_categories.values():
+        for category in book.category_revisions:
             await self._write_category(entity_no, category)
         if book.changed_entity is not None:
             entity = book.changed_entity
@@ -199,7 +199,7 @@ class WriteSession:
 
     async def _write_category(self, entity_no: int, category: Category) -> None:
         now_so = category.name, category.state, category.metadata
-        if category.category_no == category.sequence:
+        if category.revision == 1:
             tag = await self._connection.execute(
                 QUERIES["insert_category"], entity_no, category.category_no, category.category_id, *now_so,
                 category.created_time, category.updated_time, category.sequence, category.revision,

@@ -107,6 +107,22 @@ def account_ids(*, required: bool = True) -> list[Case]:
     return [*cases, leave_out()] if required else cases
 
 
+def category_ids(*, required: bool = True, archived: bool = False) -> list[Case]:
+    """What is wrong with the id of a category that should exist; `archived`: and that should take transactions."""
+    cases = [
+        put("too_long", "x" * 65),
+        put("nul", "rent\0"),
+        put("control_character", "re\x07nt"),
+        put("line_feed", "rent\n"),
+        put("unknown", "nothing", "CATEGORY_NOT_FOUND"),
+        put("upper_case", "RENT", "CATEGORY_NOT_FOUND"),
+        put("of_another_entity", lambda w: w.other_category, "CATEGORY_NOT_FOUND"),
+    ]
+    if archived:
+        cases.append(put("archived", lambda w: w.archived_category, "CATEGORY_ARCHIVED"))
+    return [*cases, leave_out()] if required else cases
+
+
 TRANSACTION_IDS = [
     leave_out(),
     put("too_long", "txn_" + "0" * 61),
@@ -128,6 +144,30 @@ ENTITY_IDS = [
     put("line_feed", "mine\n"),
     put("unknown", "nobody", "ENTITY_NOT_FOUND"),
     put("upper_case", "MINE", "ENTITY_NOT_FOUND"),
+]
+
+BOUNDS = [
+    put(label, value)
+    for label, value in {
+        "negative": "-1",
+        "plus_sign": "+1",
+        "exponent": "1e3",
+        "underscore": "1_000",
+        "thousands": "1,000.00",
+        "full_width_digits": "１２",  # noqa: RUF001
+        "arabic_digits": "١٢",
+        "nan": "NaN",
+        "infinity": "Infinity",
+        "leading_blank": " 1",
+        "line_feed": "1\n",
+        "nul": "1\0",
+        "point_at_the_end": "1.",
+        "point_at_the_start": ".5",
+        "two_points": "1.0.0",
+        "39_digits": "1" * 39,
+        "19_decimals": "0." + "1" * 19,
+        "a_megabyte": "9" * 1_000_000,
+    }.items()
 ]
 
 AMOUNTS = [
@@ -308,6 +348,11 @@ CASES: dict[str, list[Case]] = {
     "description": texts(1_000, prose=True),
     "reference": texts(200),
     "effective_time": TIMES,
+    "financial_type": texts(40),
+    "sub_type_code": texts(40),
+    "is_category": ANYTHING,
+    "bank_account": ANYTHING,
+    "category_id": category_ids(),
     "include_subtree": ANYTHING,
     "ascending": ANYTHING,
     "time_zone": [
@@ -362,6 +407,19 @@ CASES: dict[str, list[Case]] = {
     "BalanceLimit.currency": [leave_out(), *CURRENCIES],
     "BalanceLimit.floor": SIGNED_AMOUNTS,
     "BalanceLimit.ceiling": SIGNED_AMOUNTS,
+    "BankAccount.id": texts(64, required=True),
+    "BankAccount.name": texts(200, required=True),
+    "BankAccount.type": texts(40),
+    "BankAccount.subtype": texts(40),
+    "BankAccount.mask": [
+        *texts(4),
+        put("one_character", "1"),
+        put("whole_number", "123456789"),
+        put("sign", "**42"),
+        put("not_ascii", "١٢"),
+    ],
+    "BankAccount.institution_id": texts(64),
+    "BankAccount.institution_name": texts(200),
     "BatchCreateAccountsRequest.requests": [put("none", []), put("1001", [_ACCOUNT] * 1001)],
     "ListAccountsRequest.type": _enum(6, 99, -1),
     "ListAccountsRequest.state": _enum(4, 99, -1),
@@ -405,7 +463,7 @@ CASES: dict[str, list[Case]] = {
     "CreateTransactionRequest.amount": [leave_out()],
     "CreateTransactionRequest.status": _enum(4, 5, 6, 99, -1),
     "CreateTransactionRequest.counterparty": texts(200),
-    "CreateTransactionRequest.category_id": texts(64),
+    "CreateTransactionRequest.category_id": category_ids(required=False, archived=True),
     "CreateTransactionRequest.expire_time": [
         *TIMES,
         put("in_the_past", Timestamp(seconds=1_000_000_000), "EXPIRE_TIME_PASSED"),
@@ -432,6 +490,32 @@ CASES: dict[str, list[Case]] = {
         *TIMES,
         put("before_effective_from", Timestamp(seconds=1)),
     ],
+    "ListTransactionsRequest.order": [
+        *_enum(3, 99, -1),
+        Case("with_an_account", lambda message, _, __: setattr(message, "account_id", "cash")),
+    ],
+    "SearchTransactionsRequest.query": [
+        *texts(1_000, prose=True),
+        put("one_quotation_mark", 'rent "of May'),
+        put("no_word", "*** !"),
+        put("only_a_star", "*"),
+        put("33_words", "rent " * 33),
+    ],
+    "SearchTransactionsRequest.effective_from": TIMES,
+    "SearchTransactionsRequest.effective_before": [
+        *TIMES,
+        put("before_effective_from", Timestamp(seconds=1)),
+        Case("at_effective_from", lambda message, field, _: getattr(message, field).CopyFrom(message.effective_from)),
+    ],
+    "SearchTransactionsRequest.amount_min": [*BOUNDS, put("above_amount_max", "1000000.01", at="amount_max")],
+    "SearchTransactionsRequest.amount_max": [*BOUNDS, put("below_amount_min", "0.99")],
+    "SearchTransactionsRequest.status": _enum(6, 99, -1),
+    "SearchTransactionsRequest.page": [
+        put("negative", -1),
+        put("beyond_the_first_10000", 1001),
+        put("int32_max", 2**31 - 1),
+    ],
+    "ListCounterpartiesRequest.page_size": [*PAGE_SIZES, put("over_100", 101)],
     "EditTransactionRequest.idempotency_key": texts(255, required=True),
     "EditTransactionRequest.debit_account_id": [
         *account_ids(required=False),
@@ -501,7 +585,17 @@ CASES: dict[str, list[Case]] = {
     "ReversalPart.posting_index": [put("negative", -1), put("beyond_the_last", 3), put("twice", 0)],
     "ReversalPart.amount": [leave_out()],
     "AskTransactionsRequest.question": [*texts(500, required=True), put("blanks", "   ")],
+    "CategorizeTransactionRequest.idempotency_key": texts(255, required=True),
+    "CategorizeTransactionRequest.category_id": category_ids(required=False, archived=True),
     "WatchTransactionsRequest.after_sequence": [put("negative", -1)],
+    "CreateCategoryRequest.category_id": [
+        *chosen_id(),
+        put("taken_by_a_different_one", "rent", "CATEGORY_ALREADY_EXISTS"),
+    ],
+    "CreateCategoryRequest.name": [*texts(200, required=True), put("taken", "rent", "CATEGORY_NAME_TAKEN")],
+    "ListCategoriesRequest.include_archived": ANYTHING,
+    "UpdateCategoryRequest.category_id": category_ids(archived=True),
+    "UpdateCategoryRequest.name": [*texts(200, required=True), put("taken", "rent", "CATEGORY_NAME_TAKEN")],
     # By the path from the method, where an item of a batch or stream differs.
     "BatchCreateAccounts.requests.entity_id": [put("another_one", lambda w: w.other_entity)],
     "BatchCreateTransactions.requests.entity_id": [put("another_one", lambda w: w.other_entity)],

@@ -11,6 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from ledger.v1 import account_pb2, question_pb2
 from ledger.v1 import account_service_pb2 as accounts
+from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.helpers.builders import (
@@ -21,6 +22,7 @@ from tests.helpers.builders import (
     PENDING,
     money,
     new_account,
+    new_category,
     new_entity,
     posting,
     timestamp,
@@ -38,10 +40,11 @@ SERVICES = [
         (entities, "EntityService"),
         (accounts, "AccountService"),
         (transactions, "TransactionService"),
+        (categories, "CategoryService"),
     )
 ]
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
-"""Every method of the three services, from their descriptors."""
+"""Every method of the services, from their descriptors."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,10 @@ class World:
     to_approve: tuple[str, str] = ("txn_to_approve_1", "txn_to_approve_2")
     to_clear: str = "txn_to_clear"
     to_void: str = "txn_to_void"
+    to_categorize: str = "txn_to_categorize"
+    category: str = "rent"
+    archived_category: str = "archived"
+    other_category: str = "their-category"
     page_token: str = "token of another query"
 
 
@@ -71,7 +78,11 @@ async def build_world(client: Client) -> World:
         if account_id == "wallet":
             await new_account(client, mine, "cash", ASSET)
         await new_account(client, mine, account_id, LIABILITY, **parent)
+    for category_id in ("rent", "changeable", "archivable", "archived"):
+        await new_category(client, mine, category_id)
+    await client.categories.ArchiveCategory(categories.ArchiveCategoryRequest(entity_id=mine, category_id="archived"))
     theirs = await new_entity(client, entity_id="theirs")
+    await new_category(client, theirs, "their-category")
     await new_account(client, theirs, "their-account", LIABILITY)
     await new_account(client, theirs, "their-cash", ASSET)
 
@@ -103,6 +114,7 @@ async def build_world(client: Client) -> World:
         to_approve=(await transaction(status=PENDING), await transaction(status=PENDING)),
         to_clear=await transaction(status=PENDING),
         to_void=await transaction(status=PENDING),
+        to_categorize=await transaction(),
         page_token=(await client.accounts.ListAccounts(page)).next_page_token,
     )
 
@@ -111,6 +123,18 @@ def _metadata() -> struct_pb2.Struct:
     result = struct_pb2.Struct()
     result.update({"order": "A-1", "tags": ["x"], "n": 1})
     return result
+
+
+def _bank_account() -> account_pb2.BankAccount:
+    return account_pb2.BankAccount(
+        id="bank-1",
+        name="Operating",
+        type="CHECKING",
+        subtype="BUSINESS",
+        mask="0042",
+        institution_id="ins_1",
+        institution_name="First Bank",
+    )
 
 
 _LIMIT = account_pb2.BalanceLimit(currency="USD", floor="-1000000.00", ceiling="1000000.00")
@@ -146,6 +170,10 @@ def _create_account(w: World) -> Any:
         limits=[_LIMIT],
         metadata=_metadata(),
         idempotency_key=unique("key"),
+        financial_type="CASH",
+        sub_type_code="CHECKING",
+        is_category=True,
+        bank_account=_bank_account(),
     )
 
 
@@ -171,7 +199,20 @@ def _update_account(w: World) -> Any:
     return accounts.UpdateAccountRequest(
         entity_id=w.entity,
         account_id="child",
-        update_mask=FieldMask(paths=["name", "code", "parent_id", "currencies", "limits", "metadata"]),
+        update_mask=FieldMask(
+            paths=[
+                "name",
+                "code",
+                "parent_id",
+                "currencies",
+                "limits",
+                "metadata",
+                "financial_type",
+                "sub_type_code",
+                "is_category",
+                "bank_account",
+            ]
+        ),
         name="Child",
         code=unique("10"),
         parent_id="cash",
@@ -179,6 +220,10 @@ def _update_account(w: World) -> Any:
         limits=[_LIMIT],
         metadata=_metadata(),
         idempotency_key=unique("key"),
+        financial_type="CASH",
+        sub_type_code="CHECKING",
+        is_category=True,
+        bank_account=_bank_account(),
     )
 
 
@@ -250,6 +295,27 @@ def _list_transactions(w: World) -> Any:
     )
 
 
+def _list_by_effective_time(w: World) -> Any:
+    request = _list_transactions(w)
+    request.ClearField("account_id")
+    request.order = transactions.TRANSACTION_ORDER_EFFECTIVE
+    return request
+
+
+def _search(w: World) -> Any:
+    return transactions.SearchTransactionsRequest(
+        entity_id=w.entity,
+        query='rent "may 2026" off*',
+        effective_from=timestamp(_PAST.ToDatetime().replace(year=2001)),
+        effective_before=timestamp(_PAST.ToDatetime().replace(year=2100)),
+        amount_min="1.00",
+        amount_max="1000000.00",
+        status=PENDING,
+        page=1,
+        page_size=10,
+    )
+
+
 def _edit(w: World, **fields: Any) -> Any:
     return transactions.EditTransactionRequest(
         entity_id=w.entity,
@@ -288,6 +354,33 @@ def _keyed(kind: Any, **fields: Any) -> Any:
     return kind(idempotency_key=unique("key"), **fields)
 
 
+def _create_category(w: World) -> Any:
+    return categories.CreateCategoryRequest(
+        entity_id=w.entity,
+        category_id=unique("fresh"),
+        name=unique("Fresh"),
+        metadata=_metadata(),
+        idempotency_key=unique("key"),
+    )
+
+
+def _update_category(w: World) -> Any:
+    return categories.UpdateCategoryRequest(
+        entity_id=w.entity,
+        category_id="changeable",
+        update_mask=FieldMask(paths=["name", "metadata"]),
+        name=unique("Changed"),
+        metadata=_metadata(),
+        idempotency_key=unique("key"),
+    )
+
+
+def _categorize(w: World) -> Any:
+    return transactions.CategorizeTransactionRequest(
+        entity_id=w.entity, transaction_id=w.to_categorize, idempotency_key=unique("key"), category_id=w.category
+    )
+
+
 Base = Callable[[World], Any]
 
 REQUESTS: dict[str, dict[str, Base]] = {
@@ -324,7 +417,11 @@ REQUESTS: dict[str, dict[str, Base]] = {
             entity_id=w.entity, idempotency_key="a key", page_size=10
         ),
     },
-    "ListTransactions": {"": _list_transactions},
+    "ListTransactions": {"": _list_transactions, "by_effective_time": _list_by_effective_time},
+    "SearchTransactions": {"": _search},
+    "ListCounterparties": {
+        "": lambda w: transactions.ListCounterpartiesRequest(entity_id=w.entity, page_size=10),
+    },
     "EditTransaction": {
         "": lambda w: _edit(w, account_ids=["cash", "other"]),
         "two_accounts": lambda w: _edit(w, debit_account_id="cash", credit_account_id="wallet"),
@@ -340,6 +437,7 @@ REQUESTS: dict[str, dict[str, Base]] = {
         "": lambda w: _reverse(w, amount=money("1.00")),
         "parts": lambda w: _reverse(w, parts=_parts()),
     },
+    "CategorizeTransaction": {"": _categorize},
     "ListTransactionRevisions": {
         "": lambda w: transactions.ListTransactionRevisionsRequest(
             entity_id=w.entity, transaction_id=w.posted, page_size=10
@@ -351,6 +449,13 @@ REQUESTS: dict[str, dict[str, Base]] = {
         )
     },
     "WatchTransactions": {"": lambda w: transactions.WatchTransactionsRequest(entity_id=w.entity, after_sequence=1)},
+    "CreateCategory": {"": _create_category},
+    "GetCategory": {"": lambda w: categories.GetCategoryRequest(entity_id=w.entity, category_id=w.category)},
+    "ListCategories": {"": lambda w: categories.ListCategoriesRequest(entity_id=w.entity, page_size=10)},
+    "UpdateCategory": {"": _update_category},
+    "ArchiveCategory": {
+        "": lambda w: _keyed(categories.ArchiveCategoryRequest, entity_id=w.entity, category_id="archivable")
+    },
 }
 """Right requests of each method; where there are several forms, by name."""
 
@@ -362,6 +467,7 @@ HOMES = {
     "EditTransactionRequest.credit_account_id": "two_accounts",
     "BalanceMoment.known_sequence": "by_sequence",
     "LookUpTransactionRequest.idempotency_key": "by_key",
+    "ListTransactionsRequest.order": "by_effective_time",
     "ReverseTransactionRequest.parts": "parts",
 }
 """In which form of its request a field belongs, where not in the first."""

@@ -141,7 +141,13 @@ async def world(client: Client) -> World:
 def stub_of(client: Client, method: str) -> Any:
     """The stub that has that method."""
     service = METHODS[method].containing_service.name
-    return {"EntityService": client.entities, "AccountService": client.accounts}.get(service, client.transactions)
+    stubs = {
+        "EntityService": client.entities,
+        "AccountService": client.accounts,
+        "TransactionService": client.transactions,
+        "CategoryService": client.categories,
+    }
+    return stubs[service]
 
 
 async def answer_to(client: Client, method: str, request: Any) -> Any:
@@ -189,7 +195,8 @@ def test_every_case_is_tried() -> None:
 
 def test_only_flags_and_containers_take_anything() -> None:
     free = {field.names[-1] for field in FIELDS if field.cases() == []}
-    assert free == {"include_subtree", "ascending", "contra", "tree", "validate_only", "atomic", "moment", "amount"}
+    flags = {"include_subtree", "ascending", "contra", "tree", "validate_only", "atomic", "is_category"}
+    assert free == flags | {"include_archived", "moment", "amount", "bank_account"}
 
 
 @pytest.fixture(scope="module")
@@ -288,10 +295,18 @@ FOREIGN = [
     ("GetTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
     ("VoidTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
     ("ReverseTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
+    ("CategorizeTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
+    ("CategorizeTransaction", "category_id", "their-category", "no-such-thing", "CATEGORY_NOT_FOUND"),
+    ("CreateTransaction", "category_id", "their-category", "no-such-thing", "CATEGORY_NOT_FOUND"),
+    ("GetCategory", "category_id", "their-category", "no-such-thing", "CATEGORY_NOT_FOUND"),
+    ("UpdateCategory", "category_id", "their-category", "no-such-thing", "CATEGORY_NOT_FOUND"),
+    ("ArchiveCategory", "category_id", "their-category", "no-such-thing", "CATEGORY_NOT_FOUND"),
 ]
 
 
-@pytest.mark.parametrize(("method", "field", "theirs", "random", "reason"), FOREIGN, ids=[row[0] for row in FOREIGN])
+@pytest.mark.parametrize(
+    ("method", "field", "theirs", "random", "reason"), FOREIGN, ids=[f"{row[0]}-{row[1]}" for row in FOREIGN]
+)
 async def test_ids_of_another_entity_answer_exactly_as_random_ones(
     client: Client, world: World, method: str, field: str, theirs: str | None, random: str, reason: str
 ) -> None:

@@ -35,7 +35,8 @@ NEEDED = {
     **dict.fromkeys(["CreateAccount", "BatchCreateAccounts", "UpdateAccount"], "write"),
     **dict.fromkeys(["FreezeAccount", "UnfreezeAccount", "CloseAccount"], "close"),
     **dict.fromkeys(["CreateTransaction", "BatchCreateTransactions", "StreamCreateTransactions"], "write"),
-    **dict.fromkeys(["EditTransaction", "ClearTransaction", "VoidTransaction"], "write"),
+    **dict.fromkeys(["EditTransaction", "ClearTransaction", "VoidTransaction", "CategorizeTransaction"], "write"),
+    **dict.fromkeys(["CreateCategory", "UpdateCategory", "ArchiveCategory"], "write"),
     "ApproveTransactions": "approve",
     "ReverseTransaction": "reverse",
 }

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from ledger.v1 import account_pb2, errors_pb2
 from ledger.v1 import account_service_pb2 as accounts
+from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.helpers.builders import (
@@ -20,6 +22,7 @@ from tests.helpers.builders import (
     PENDING,
     money,
     new_account,
+    new_category,
     new_entity,
     sequence_of,
     timestamp,
@@ -247,6 +250,33 @@ async def _(scene: Scene) -> Any:
     return await scene.create("cash", "large", "0.01")
 
 
+@raises("CATEGORY_NOT_FOUND", category_id="nothing", field="category_id")
+async def _(scene: Scene) -> Any:
+    posted = await scene.create("cash", "wallet", "1.00")
+    return await scene.change("CategorizeTransaction", transaction_id=posted.transaction.id, category_id="nothing")
+
+
+@raises("CATEGORY_ALREADY_EXISTS", category_id="rent")
+async def _(scene: Scene) -> Any:
+    await new_category(scene.client, scene.entity, "rent")
+    return await new_category(scene.client, scene.entity, "rent", name="Another name")
+
+
+@raises("CATEGORY_NAME_TAKEN", name="Rent", category_id="rent")
+async def _(scene: Scene) -> Any:
+    await new_category(scene.client, scene.entity, "rent", name="Rent")
+    return await new_category(scene.client, scene.entity, "other", name="Rent")
+
+
+@raises("CATEGORY_ARCHIVED", category_id="rent", field="category_id")
+async def _(scene: Scene) -> Any:
+    await new_category(scene.client, scene.entity, "rent")
+    await scene.client.categories.ArchiveCategory(
+        categories.ArchiveCategoryRequest(entity_id=scene.entity, category_id="rent")
+    )
+    return await scene.create("cash", "wallet", "1.00", category_id="rent")
+
+
 ELSEWHERE = {
     "PERMISSION_DENIED": "tests/contract/test_permissions.py",
     "TOO_MANY_WATCHERS": "tests/e2e/test_watch.py",
@@ -254,6 +284,7 @@ ELSEWHERE = {
     "QUEUE_FULL": "below",
     "RATE_LIMITED": "below",
     "AUTHENTICATION_UNAVAILABLE": "below",
+    "QUERY_TOO_BROAD": "below",
     "DATABASE_UNAVAILABLE": "tests/concurrency/test_commit_cut.py, tests/unit/test_committer.py",
     "OUTCOME_UNKNOWN": "tests/concurrency/test_commit_cut.py, tests/unit/test_committer.py",
     "INTERNAL": "tests/unit/test_committer.py",
@@ -265,6 +296,8 @@ RECORDED = {
     "ACCOUNT_FROZEN",
     "AMOUNT_OVERFLOW",
     "BATCH_ABORTED",
+    "CATEGORY_ARCHIVED",
+    "CATEGORY_NOT_FOUND",
     "CEILING_EXCEEDED",
     "CURRENCY_NOT_ALLOWED",
     "EXPIRE_TIME_PASSED",
@@ -388,3 +421,28 @@ async def test_an_issuer_that_cannot_be_asked(database: str) -> None:
         caller = Client(service.client.channel, token(rsa_key(), claims()))
         check(await refusal(caller.entities.ListEntities(entities.ListEntitiesRequest())), "AUTHENTICATION_UNAVAILABLE")
         await service.client.entities.ListEntities(entities.ListEntitiesRequest())
+
+
+async def test_query_that_takes_too_long(database: str) -> None:
+    """What a search and a page of counterparties wait for ends them in time; the same calls work once it is free."""
+    async with serving(database, search_seconds=0.1) as service:
+        entity = await new_entity(service.client)
+        search = transactions.SearchTransactionsRequest(entity_id=entity, query="rent")
+        counterparties = transactions.ListCounterpartiesRequest(entity_id=entity)
+        # The entity is looked up once, so that nothing but the query itself waits.
+        assert (await service.client.transactions.SearchTransactions(search)).total_size == 0
+        owner = await asyncpg.connect(database)
+        try:
+            async with owner.transaction():
+                await owner.execute("LOCK TABLE ledger.events IN ACCESS EXCLUSIVE MODE")
+                for send, request in (
+                    (service.client.transactions.SearchTransactions, search),
+                    (service.client.transactions.ListCounterparties, counterparties),
+                ):
+                    refused = await refusal(send(request))
+                    check(refused, "QUERY_TOO_BROAD")
+                    assert refused.metadata["seconds"] == "0.1"
+        finally:
+            await owner.close()
+        assert (await service.client.transactions.SearchTransactions(search)).total_size == 0
+        assert not (await service.client.transactions.ListCounterparties(counterparties)).counterparties

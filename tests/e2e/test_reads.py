@@ -28,6 +28,7 @@ from tests.helpers.builders import (
     money,
     new_account,
     new_accounts,
+    new_category,
     new_entity,
     posting,
     timestamp,
@@ -292,6 +293,7 @@ async def test_many_balances_as_of_one_moment(client: Client) -> None:
 async def test_everything_that_was_sent_is_kept(client: Client) -> None:
     entity = await new_entity(client)
     await new_accounts(client, entity, ["a-1", "b_2", "c.3"])
+    await new_category(client, entity, "rent.may", name="Nájem za květen")
     request = transactions.CreateTransactionRequest(
         entity_id=entity,
         idempotency_key="objednávka 1 ✓",
@@ -307,7 +309,7 @@ async def test_everything_that_was_sent_is_kept(client: Client) -> None:
         description="Nájem za květen\n\tdva řádky 🏠",
         reference="R/2026 §5",
         counterparty="Žluťoučký kůň, s. r. o.",
-        category_id="rent:may",
+        category_id="rent.may",
     )
     request.metadata.update({"číslo": 12, "list": [1, None, True, {"deep": "x"}], "half": 0.5, "": "empty name"})
     created = (await client.transactions.CreateTransaction(request)).transaction

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from ledger.v1 import account_pb2, account_service_pb2, entity_service_pb2, money_pb2, transaction_pb2
+from ledger.v1 import (
+    account_pb2,
+    account_service_pb2,
+    category_service_pb2,
+    entity_service_pb2,
+    money_pb2,
+    transaction_pb2,
+)
 from ledger.v1 import transaction_service_pb2 as transactions_pb2
 
 if TYPE_CHECKING:
@@ -106,6 +113,14 @@ async def new_accounts(client: Client, entity_id: str, ids: Iterable[str], **fie
     await client.accounts.BatchCreateAccounts(
         account_service_pb2.BatchCreateAccountsRequest(entity_id=entity_id, requests=requests)
     )
+
+
+async def new_category(client: Client, entity_id: str, category_id: str = "", **fields: Any) -> str:
+    """Make a category, named after its id unless `fields` say otherwise; gives its id."""
+    category_id = category_id or unique("category")
+    fields.setdefault("name", category_id)
+    request = category_service_pb2.CreateCategoryRequest(entity_id=entity_id, category_id=category_id, **fields)
+    return str((await client.categories.CreateCategory(request)).category.id)
 
 
 async def balance(

@@ -83,7 +83,7 @@ class Stub:
 
 @dataclass
 class Client:
-    """The three services at one address, as one caller."""
+    """The services at one address, as one caller."""
 
     channel: grpc.aio.Channel
     token: str | None

@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from google.protobuf.field_mask_pb2 import FieldMask
+
 from ledger.v1 import account_service_pb2 as accounts
+from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.helpers.builders import (
     ASSET,
@@ -15,6 +18,7 @@ from tests.helpers.builders import (
     PENDING,
     money,
     new_account,
+    new_category,
     new_entity,
     posting,
     timestamp,
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from tests.helpers.servers import Service
 
 ENTITY = "acme"
+BACKDATED, HELD_EXPIRED, OPEN_CLEARED, ORIGINAL = 21, 22, 34, 36
+"""Sequences at which transactions were created that get a category."""
 FLOOR = 500
 """Of the account `wallet`, in cents."""
 HUGE = "9" * 24
@@ -56,6 +62,7 @@ async def write_sound_ledger(service: Service) -> None:
     await _write_lives(service)
     await _write_reversals(service)
     await _write_states(service)
+    await _write_categories(service)
 
 
 async def _create(service: Service, debit: str, credit: str, amount: str, **fields: Any) -> str:
@@ -156,3 +163,35 @@ async def _write_states(service: Service) -> None:
     await service.client.accounts.CloseAccount(
         accounts.CloseAccountRequest(entity_id=ENTITY, account_id="closed", idempotency_key="close")
     )
+
+
+async def _write_categories(service: Service) -> None:
+    """One that is renamed and one that is archived; given to a posted, an open and an expired transaction."""
+    client = service.client
+    await new_category(client, ENTITY, "rent", name="Rent", metadata={"code": "R"})
+    await new_category(client, ENTITY, "fun")
+    await client.categories.UpdateCategory(
+        categories.UpdateCategoryRequest(
+            entity_id=ENTITY, category_id="rent", update_mask=FieldMask(paths=["name"]), name="Rent of the shop"
+        )
+    )
+    listed = await client.transactions.ListTransactions(
+        transactions.ListTransactionsRequest(entity_id=ENTITY, page_size=1000, ascending=True)
+    )
+    ids = {each.create_sequence: each.id for each in listed.transactions}
+    for sequence, category in (
+        (BACKDATED, "rent"),
+        (OPEN_CLEARED, "rent"),
+        (HELD_EXPIRED, "fun"),
+        (BACKDATED, ""),
+        (ORIGINAL, "rent"),
+    ):
+        await client.transactions.CategorizeTransaction(
+            transactions.CategorizeTransactionRequest(
+                entity_id=ENTITY,
+                transaction_id=ids[sequence],
+                category_id=category,
+                idempotency_key=f"categorize-{sequence}-{category}",
+            )
+        )
+    await client.categories.ArchiveCategory(categories.ArchiveCategoryRequest(entity_id=ENTITY, category_id="fun"))

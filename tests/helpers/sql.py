@@ -21,6 +21,7 @@ POST, HOLD, RELEASE, SETTLE = 1, 2, 3, 4
 PENDING, CLEARED, POSTED, VOIDED, EXPIRED = 1, 2, 3, 4, 5
 CREATED, EDITED, CLEARED_EVENT, POSTED_EVENT, VOIDED_EVENT, EXPIRED_EVENT, REVERSED = 1, 2, 3, 4, 5, 6, 7
 REFUSED, ACCOUNT_CREATED, ACCOUNT_CHANGED, ENTITY_CREATED, ENTITY_CHANGED = 8, 9, 10, 11, 12
+CATEGORIZED, CATEGORY_CREATED, CATEGORY_CHANGED = 13, 14, 15
 
 _HOT = ("events", "entries")
 """Tables that the service writes through an inlet (migration 0005)."""
@@ -76,7 +77,9 @@ class Book:
 
     def revision(self, before: Row, kind: int, status: int, *, moves: bool = False, **fields: Any) -> Row:
         """The event that changes a transaction; `moves`: the postings are written anew with it."""
-        kept = ("transaction_no", "effective_time", "expire_time", "description", "reference", "reverses")
+        kept = (
+            "transaction_no", "effective_time", "expire_time", "description", "reference", "category_id", "reverses",
+        )  # fmt: skip
         return self.event(
             kind,
             **{

@@ -5,11 +5,13 @@ from __future__ import annotations
 from tests.helpers.corruption import (
     ACME,
     APPROVED,
+    ARCHIVED,
     BACKDATED,
     CLOSING,
     DRAINED,
-    FREEZING,
     FROM_CLOSED,
+    FUN,
+    GIVEN_REVERSED,
     LEGS,
     OPEN_PENDING,
     OPENING,
@@ -141,14 +143,14 @@ EVENTS = {
         ),
     ),
     "newest deleted": Corruption(
-        f"DELETE FROM events WHERE entity_no = 2 AND sequence = {CLOSING}",
+        f"DELETE FROM events WHERE entity_no = 2 AND sequence = {ARCHIVED}",
         (
-            rf"commit {CLOSING} to {CLOSING} has no events",
-            r"account closed, revision 2 of event 43, its events say revision 1",
+            rf"commit {ARCHIVED} to {ARCHIVED} has no events",
+            rf"category fun is revision 2, state 2, .* event {FUN} says revision 1 of 1",
         ),
     ),
     "renumbered": Corruption(
-        on_event("sequence = 99", CLOSING), (rf"event 99 follows event {FREEZING}, expected {CLOSING}",)
+        on_event("sequence = 99", ARCHIVED), (rf"event 99 follows event {GIVEN_REVERSED}, expected {ARCHIVED}",)
     ),
     "recorded earlier": Corruption(
         on_event("recorded_time = recorded_time - interval '1 hour'", LEGS)
@@ -197,8 +199,8 @@ COMMITS = {
         (rf"event {PAIR_SECOND} belongs to no commit",),
     ),
     "too long": Corruption(
-        f"UPDATE commits SET last_sequence = 99 WHERE entity_no = 2 AND first_sequence = {CLOSING}",
-        (rf"commit {CLOSING} to 99 reaches beyond the last event {CLOSING}",),
+        f"UPDATE commits SET last_sequence = 99 WHERE entity_no = 2 AND first_sequence = {ARCHIVED}",
+        (rf"commit {ARCHIVED} to 99 reaches beyond the last event {ARCHIVED}",),
     ),
     "of nobody": Corruption(
         "INSERT INTO commits VALUES (77, 1, 2, now(), '1')",
@@ -222,7 +224,7 @@ KEYS = {
         on_event("span = 2", OPENING), (rf"event {OPENING + 1} has span 1, expected 0, and no key",)
     ),
     "span beyond the end": Corruption(
-        on_event("span = 3", CLOSING), (rf"2 events of the last request are missing after {CLOSING}",)
+        on_event("span = 3", ARCHIVED), (rf"2 events of the last request are missing after {ARCHIVED}",)
     ),
     "span lost": Corruption(
         on_event("span = 1", PAIR_FIRST), (rf"event {PAIR_SECOND} has span 0, expected 1 or more",)

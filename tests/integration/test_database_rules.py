@@ -19,6 +19,9 @@ from tests.helpers.servers import cloned
 from tests.helpers.sql import (
     ACCOUNT_CHANGED,
     ACCOUNT_CREATED,
+    CATEGORIZED,
+    CATEGORY_CHANGED,
+    CATEGORY_CREATED,
     CLEARED,
     CLEARED_EVENT,
     CREDIT,
@@ -691,7 +694,7 @@ async def test_approval_after_the_time_is_over(around: Around) -> None:
 async def test_ghost_revision_in_an_event_of_another_kind(around: Around) -> None:
     event = around.book.event(ACCOUNT_CHANGED, account_no=CASH, detail={})
     ghost = {**event, "transaction_no": 1, "revision": 1, "status": 3}
-    await around.refused(asyncpg.CheckViolationError, "events_check", [ghost])
+    await around.refused(asyncpg.CheckViolationError, "events_of_no_transaction", [ghost])
 
 
 async def test_chain_against_the_sequence(around: Around) -> None:
@@ -954,13 +957,13 @@ async def test_posted_is_final(around: Around, kind: int, status: int) -> None:
 )
 async def test_status_that_the_event_does_not_lead_to(around: Around, kind: int, status: int) -> None:
     event = around.book.revision(around.world.pending, kind, status)
-    await around.refused(Check, "events_check", [event])
+    await around.refused(Check, "events_shape", [event])
 
 
 @pytest.mark.parametrize("status", [VOIDED, EXPIRED])
 async def test_created_as_ended(around: Around, status: int) -> None:
     event = around.book.creation(status)
-    await around.refused(Check, "events_check", [event], around.book.pair(event, HOLD, CASH, WALLET, 1))
+    await around.refused(Check, "events_shape", [event], around.book.pair(event, HOLD, CASH, WALLET, 1))
 
 
 async def test_revision_that_skips_one(around: Around) -> None:
@@ -1112,6 +1115,367 @@ async def test_reversal_of_nothing(around: Around) -> None:
     await around.refused(Integrity, "reverses what is not posted", [event], reversal_entries(around.book, event, 5))
 
 
+# Categories: annotations, but each with its event.
+
+
+def category(event: Row, name: str) -> Row:
+    """The row that goes with the event that creates a category."""
+    return {
+        "entity_no": event["entity_no"],
+        "category_no": event["sequence"],
+        "category_id": event["category_id"],
+        "name": name,
+        "state": 1,
+        "created_time": event["recorded_time"],
+        "updated_time": event["recorded_time"],
+        "sequence": event["sequence"],
+        "revision": 1,
+    }
+
+
+def said(category_no: int, name: str, state: int = 1, revision: int = 1) -> Row:
+    """What the event of a category says."""
+    return {"category_no": category_no, "name": name, "state": state, "revision": revision, "metadata": None}
+
+
+async def add_category(around: Around, category_id: str, name: str, spoilt: Row | None = None) -> int:
+    """Create a category as the service does; `spoilt`: columns of its row that are other than they should be."""
+    event = around.book.event(CATEGORY_CREATED, category_id=category_id)
+    event["detail"] = said(event["sequence"], name)
+    async with around.connection.transaction():
+        await insert(around.connection, "events", [event])
+        await insert(around.connection, "categories", [{**category(event, name), **(spoilt or {})}])
+    return int(event["sequence"])
+
+
+async def change_category(
+    around: Around,
+    number: int,
+    changes: str,
+    *,
+    name: str,
+    state: int = 1,
+    revision: int = 2,
+    category_id: str = "rent",
+) -> None:
+    """Write the event of a change that says so, and these changes of the row; $2 is the event's sequence."""
+    event = around.book.event(CATEGORY_CHANGED, category_id=category_id, detail=said(number, name, state, revision))
+    async with around.connection.transaction():
+        await insert(around.connection, "events", [event])
+        await around.connection.execute(
+            f"UPDATE ledger.categories SET sequence = $2, {changes} WHERE entity_no = $1 AND category_no = $3",
+            around.book.entity_no, event["sequence"], number,
+        )  # fmt: skip
+
+
+async def categories(around: Around) -> list[tuple[Any, ...]]:
+    """The rows of the entity's categories."""
+    rows = await around.connection.fetch(
+        "SELECT * FROM ledger.categories WHERE entity_no = $1 ORDER BY category_no", around.book.entity_no
+    )
+    return [tuple(row) for row in rows]
+
+
+async def test_categories_that_keep_the_rules_are_taken(around: Around) -> None:
+    book, world = around.book, around.world
+    rent = await add_category(around, "rent", "Rent")
+    for before, status in ((world.posted, POSTED), (world.pending, PENDING), (world.voided, VOIDED)):
+        given = book.revision(before, CATEGORIZED, status, category_id="rent")
+        await write(around.connection, [given])
+        taken = book.revision(given, CATEGORIZED, status, category_id=None)
+        await write(around.connection, [taken])
+    await change_category(around, rent, "name = 'Lease', revision = 2", name="Lease")
+    await add_category(around, "other", "Rent")
+    await change_category(around, rent, "state = 2, revision = 3", name="Lease", state=2, revision=3)
+    await add_category(around, "another", "Lease")
+    assert [(row[2], row[3], row[4]) for row in await categories(around)] == [
+        ("rent", "Lease", 2),
+        ("other", "Rent", 1),
+        ("another", "Lease", 1),
+    ]
+
+
+async def test_category_and_what_has_it_in_one_statement(around: Around) -> None:
+    """The committer writes all events first; the row of the category follows, and must."""
+    book = around.book
+    event = book.event(CATEGORY_CREATED, category_id="rent")
+    event["detail"] = said(event["sequence"], "Rent")
+    used = book.creation(POSTED, category_id="rent", recorded_time=event["recorded_time"])
+    async with around.connection.transaction():
+        await insert(around.connection, "events", [event, used])
+        await insert(around.connection, "entries", book.pair(used, POST, CASH, WALLET, 3))
+        await insert(around.connection, "categories", [category(event, "Rent")])
+    assert len(await categories(around)) == 1
+
+
+async def test_category_that_comes_after_what_has_it(around: Around) -> None:
+    book = around.book
+    used = book.creation(POSTED, category_id="rent")
+    event = book.event(CATEGORY_CREATED, category_id="rent", recorded_time=used["recorded_time"])
+    event["detail"] = said(event["sequence"], "Rent")
+    await around.refused(
+        Integrity, "names a category that does not exist", [used, event], book.pair(used, POST, CASH, WALLET, 3)
+    )
+
+
+async def test_category_without_an_event(around: Around) -> None:
+    row = category({**around.world.posted, "category_id": "rent"}, "Rent")
+    with pytest.raises(Integrity, match=r"category rent .* is not what its event says"):
+        await insert(around.connection, "categories", [row])
+    assert await categories(around) == []
+
+
+@pytest.mark.parametrize(
+    "spoilt",
+    [
+        {"name": "Other"},
+        {"state": 2},
+        {"revision": 2},
+        {"category_no": 1},
+        {"category_id": "other"},
+        {"metadata": {"a": 1}},
+        {"sequence": 1},
+    ],
+    ids=lambda spoilt: next(iter(spoilt)),
+)
+async def test_category_that_is_not_what_its_event_says(around: Around, spoilt: Row) -> None:
+    before = await around.history()
+    with pytest.raises(Integrity, match="is not what its event says"):
+        await add_category(around, "rent", "Rent", spoilt)
+    assert (await categories(around), await around.history()) == ([], before)
+
+
+async def test_category_without_the_event_of_its_creation(around: Around) -> None:
+    """The event of a change does not create."""
+    event = around.book.event(CATEGORY_CHANGED, category_id="rent")
+    event["detail"] = said(event["sequence"], "Rent")
+    await around.connection.execute("BEGIN")
+    await insert(around.connection, "events", [event])
+    with pytest.raises(Integrity, match="is not what its event says"):
+        await insert(around.connection, "categories", [category(event, "Rent")])
+    await around.connection.execute("ROLLBACK")
+
+
+async def test_second_active_category_of_a_name(around: Around) -> None:
+    await add_category(around, "rent", "Rent")
+    with pytest.raises(Unique, match="categories_by_name"):
+        await add_category(around, "other", "Rent")
+
+
+async def test_category_renamed_to_another_ones_name(around: Around) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    await add_category(around, "other", "Other")
+    with pytest.raises(Unique, match="categories_by_name"):
+        await change_category(around, rent, "name = 'Other', revision = 2", name="Other")
+
+
+async def test_second_category_of_an_id(around: Around) -> None:
+    await add_category(around, "rent", "Rent")
+    with pytest.raises(Unique, match="categories_entity_no_category_id_key"):
+        await add_category(around, "rent", "Other")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        "name = 'Lease'",
+        "metadata = '{}'",
+        "state = 2",
+        "updated_time = now()",
+        "revision = 2",
+        "sequence = sequence + 1",
+    ],
+    ids=lambda changes: changes.partition(" ")[0],
+)
+async def test_category_changed_without_an_event(around: Around, changes: str) -> None:
+    await add_category(around, "rent", "Rent")
+    before = await categories(around)
+    with pytest.raises(Integrity, match="is not what its event says"):
+        await around.connection.execute(
+            f"UPDATE ledger.categories SET {changes} WHERE entity_no = $1", around.book.entity_no
+        )
+    assert await categories(around) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "revision"),
+    [
+        ("name = 'Lease', revision = 2", "Else", 2),
+        ("state = 2, revision = 2", "Rent", 2),
+        ("metadata = '{}', revision = 2", "Rent", 2),
+        ("revision = 3", "Rent", 2),
+    ],
+    ids=["name", "state", "metadata", "revision"],
+)
+async def test_category_changed_to_other_than_its_event_says(
+    around: Around, changes: str, name: str, revision: int
+) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    with pytest.raises(Integrity, match="is not what its event says"):
+        await change_category(around, rent, changes, name=name, revision=revision)
+
+
+async def test_category_whose_revision_skips_one(around: Around) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    with pytest.raises(Restrict, match=r"category rent .*: change refused"):
+        await change_category(around, rent, "revision = 3", name="Rent", revision=3)
+
+
+async def test_archived_category_stays_archived(around: Around) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    await change_category(around, rent, "state = 2, revision = 2", name="Rent", state=2)
+    for changes, name, state in (("state = 1", "Rent", 1), ("name = 'Lease'", "Lease", 2)):
+        with pytest.raises(Restrict, match=r"category rent .*: change refused"):
+            await change_category(around, rent, f"{changes}, revision = 3", name=name, state=state, revision=3)
+        around.book.sequence -= 1
+
+
+@pytest.mark.parametrize("changes", ["created_time = now(), revision = 2", "entity_no = 1, revision = 2"])
+async def test_what_is_fixed_about_a_category(around: Around, changes: str) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    with pytest.raises((Denied, Restrict, Integrity)):
+        await change_category(around, rent, changes, name="Rent")
+
+
+async def test_categories_are_not_deleted(around: Around) -> None:
+    await add_category(around, "rent", "Rent")
+    before = await categories(around)
+    for statement in ("DELETE FROM ledger.categories", "TRUNCATE ledger.categories"):
+        with pytest.raises((Restrict, Denied)):
+            await around.connection.execute(statement)
+    assert await categories(around) == before
+
+
+@pytest.mark.parametrize("kind", [CATEGORY_CREATED, CATEGORY_CHANGED])
+async def test_category_event_that_names_none(around: Around, kind: int) -> None:
+    await around.refused(Check, "events_shape", [around.book.event(kind, detail=said(1, "Rent"))])
+
+
+@pytest.mark.parametrize("kind", [CATEGORY_CREATED, CATEGORY_CHANGED])
+async def test_category_event_that_says_nothing(around: Around, kind: int) -> None:
+    await around.refused(Check, "events_shape", [around.book.event(kind, category_id="rent")])
+
+
+async def test_category_event_about_a_transaction(around: Around) -> None:
+    event = around.book.event(CATEGORY_CREATED, category_id="rent", detail={}, transaction_no=1)
+    await around.refused(Check, "events_of_no_transaction", [event])
+
+
+async def test_event_of_an_unknown_kind(around: Around) -> None:
+    await around.refused(Check, "events_kind", [around.book.event(16, detail={})])
+
+
+@pytest.mark.parametrize("which", ["posted", "pending", "voided"])
+async def test_unknown_category_is_given(around: Around, which: str) -> None:
+    before = getattr(around.world, which)
+    event = around.book.revision(before, CATEGORIZED, before["status"], category_id="nothing")
+    await around.refused(Integrity, "names a category that does not exist", [event])
+
+
+async def test_transaction_is_created_with_an_unknown_category(around: Around) -> None:
+    event = around.book.creation(POSTED, category_id="nothing")
+    entries = around.book.pair(event, POST, CASH, WALLET, 1)
+    await around.refused(Integrity, "names a category that does not exist", [event], entries)
+
+
+async def test_category_of_another_entity_is_given(around: Around) -> None:
+    stranger = Around(around.connection, await build(around.connection))
+    await add_category(stranger, "theirs", "Theirs")
+    event = around.book.revision(around.world.posted, CATEGORIZED, POSTED, category_id="theirs")
+    await around.refused(Integrity, "names a category that does not exist", [event])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"status": PENDING},
+        {"status": VOIDED},
+        {"description": "something else"},
+        {"reference": "something else"},
+        {"effective_time": EFFECTIVE + timedelta(days=1)},
+        {"expire_time": RECORDED + timedelta(days=9)},
+        {"metadata": {"a": 1}},
+        {"counterparty": "someone else"},
+        {"postings_at": CASH},
+        {"revision": 3},
+    ],
+    ids=lambda change: f"{next(iter(change))}",
+)
+async def test_category_given_with_another_change(around: Around, change: Row) -> None:
+    await add_category(around, "rent", "Rent")
+    event = around.book.revision(around.world.posted, CATEGORIZED, POSTED, category_id="rent")
+    event |= change
+    await around.refused(Integrity, "does not follow from the revision before it", [event])
+
+
+async def test_category_given_with_postings_anew(around: Around) -> None:
+    await add_category(around, "rent", "Rent")
+    event = around.book.revision(around.world.pending, CATEGORIZED, PENDING, moves=True, category_id="rent")
+    await around.refused(Integrity, "does not follow from the revision before it", [event])
+
+
+@pytest.mark.parametrize(("kind", "amount"), [(POST, 1), (HOLD, 1), (RELEASE, 300), (SETTLE, 300)])
+async def test_category_given_with_entries(around: Around, kind: int, amount: int) -> None:
+    await add_category(around, "rent", "Rent")
+    event = around.book.revision(around.world.pending, CATEGORIZED, PENDING, category_id="rent")
+    entries = around.book.pair(event, kind, WALLET, CASH, amount)
+    await around.refused(Integrity, "do not belong to their events", [event], entries)
+
+
+async def test_category_given_as_the_first_revision(around: Around) -> None:
+    await add_category(around, "rent", "Rent")
+    event = around.book.creation(POSTED, kind=CATEGORIZED, category_id="rent")
+    await around.refused(Check, "events_shape", [event], around.book.pair(event, POST, CASH, WALLET, 1))
+
+
+@pytest.mark.parametrize(("kind", "status"), [(EDITED, PENDING), (CLEARED_EVENT, CLEARED)], ids=["edited", "cleared"])
+async def test_category_given_by_another_kind_of_event(around: Around, kind: int, status: int) -> None:
+    await add_category(around, "rent", "Rent")
+    event = around.book.revision(around.world.pending, kind, status, category_id="rent")
+    await around.refused(Integrity, "does not follow from the revision before it", [event])
+
+
+async def test_category_given_after_the_time_is_over(around: Around) -> None:
+    """Whose time is over while it is open expires first."""
+    await add_category(around, "rent", "Rent")
+    around.book.recorded += timedelta(days=2)
+    event = around.book.revision(around.world.pending, CATEGORIZED, PENDING, category_id="rent")
+    await around.refused(Integrity, "does not follow from the revision before it", [event])
+
+
+async def test_category_given_after_the_end(around: Around) -> None:
+    """Its deadline has no say any more."""
+    book = around.book
+    await add_category(around, "rent", "Rent")
+    book.recorded += timedelta(days=2)
+    expired = book.revision(around.world.pending, EXPIRED_EVENT, EXPIRED)
+    await write(around.connection, [expired], book.pair(expired, RELEASE, WALLET, CASH, 300))
+    await write(around.connection, [book.revision(expired, CATEGORIZED, EXPIRED, category_id="rent")])
+
+
+async def test_posted_stays_final_after_its_category_was_given(around: Around) -> None:
+    book = around.book
+    await add_category(around, "rent", "Rent")
+    given = book.revision(around.world.posted, CATEGORIZED, POSTED, category_id="rent")
+    await write(around.connection, [given])
+    for kind, status in ((EDITED, PENDING), (VOIDED_EVENT, VOIDED), (POSTED_EVENT, POSTED)):
+        event = book.revision(given, kind, status)
+        await around.refused(Integrity, "does not follow from the revision before it", [event])
+        book.sequence -= 1
+
+
+async def test_reversal_of_what_has_got_a_category(around: Around) -> None:
+    book, original = around.book, around.world.keyed
+    await add_category(around, "rent", "Rent")
+    await write(around.connection, [book.revision(original, CATEGORIZED, POSTED, category_id="rent")])
+    heads = dict(book.heads)
+    too_much = book.creation(POSTED, kind=REVERSED, reverses=original["sequence"])
+    await around.refused(Integrity, "exceed it", [too_much], reversal_entries(book, too_much, 8))
+    book.heads, book.sequence = heads, book.sequence - 1
+    all_of_it = book.creation(POSTED, kind=REVERSED, reverses=original["sequence"])
+    await write(around.connection, [all_of_it], reversal_entries(book, all_of_it, 7))
+
+
 # What the service's role may not do at all.
 
 
@@ -1134,6 +1498,9 @@ async def test_reversal_of_nothing(around: Around) -> None:
         "DELETE FROM ledger.open_transactions",
         "UPDATE ledger.open_transactions SET expire_time = NULL",
         "UPDATE ledger.account_limits SET floor = NULL",
+        "UPDATE ledger.categories SET category_id = 'mine'",
+        "UPDATE ledger.categories SET created_time = now()",
+        "DELETE FROM ledger.categories",
         "UPDATE ledger.secrets SET value = ''",
         "INSERT INTO ledger.secrets VALUES ('mine', '')",
         "UPDATE ledger.currencies SET exponent = 0",
@@ -1169,7 +1536,8 @@ async def test_nobody_else_has_rights(shared: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["entities", "accounts", "account_limits", "events", "entries", "commits", "credentials"]
+    "table",
+    ["entities", "accounts", "account_limits", "categories", "events", "entries", "commits", "credentials"],
 )
 async def test_the_reader_may_not_write(shared: str, table: str) -> None:
     async with connected(shared, "ledger_reader") as connection:

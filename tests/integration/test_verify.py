@@ -20,6 +20,7 @@ from tests.helpers.corruption import KINDS, OPENING, VOIDED, Corruption
 from tests.helpers.processes import run_cli
 from tests.helpers.servers import cloned, serving
 from tests.helpers.sound_ledger import write_sound_ledger
+from tests.integration.corruptions_of_categories import OF_CATEGORIES
 from tests.integration.corruptions_of_meaning import OF_MEANING
 from tests.integration.corruptions_of_rows import OF_ROWS
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from ledger_service.storage.embedded import EmbeddedPostgres
 
-ALL = {**OF_ROWS, **OF_MEANING}
+ALL = {**OF_ROWS, **OF_MEANING, **OF_CATEGORIES}
 
 _SPOILING = {"search_path": "ledger", "session_replication_role": "replica"}
 """Triggers and foreign keys act for replicated rows no more than for a superuser who wants them not to."""
@@ -225,7 +226,7 @@ async def test_the_command_says_what_it_found(ledger: str) -> None:
     code, output, errors = await run_cli("verify", dsn=ledger)
     assert (code, errors) == (0, "")
     assert re.fullmatch(
-        r"all rules hold: 2 entities, 11 accounts, 23 transactions, 47 events, 65 entries in [0-9.]+ s\n", output
+        r"all rules hold: 2 entities, 11 accounts, 23 transactions, 56 events, 65 entries in [0-9.]+ s\n", output
     )
     await spoil(ledger, "UPDATE entries SET amount = amount + 1 WHERE wide IS NULL")
     code, output, errors = await run_cli("verify", "--max-breaks", "2", dsn=ledger)

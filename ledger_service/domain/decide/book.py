@@ -137,8 +137,8 @@ class Book:
     changed_accounts: dict[int, Account] = field(default_factory=dict)
     changed_limits: dict[int, tuple[Limit, ...]] = field(default_factory=dict)
     changed_entity: Entity | None = None
-    changed_categories: dict[int, Category] = field(default_factory=dict)
-    """New ones and those with a new revision."""
+    category_revisions: list[Category] = field(default_factory=list)
+    """Those that the batch adds, in their order: one may free the name that the next one takes."""
     _undo: list[_Undo] | None = None
 
     def tentatively(self) -> list[_Undo] | None:
@@ -235,8 +235,8 @@ class Book:
         """A new category, or the next revision of one; the digest of the request counts for new ones."""
         before = self.categories.get(category.category_id)
         if self._undo is not None:
+            self._undo.append(self.category_revisions.pop)
             self._remember(self.categories, category.category_id)
-            self._remember(self.changed_categories, category.category_no)
             self._remember(self.category_names, category.name)
             self._remember(self.creations, category.category_no)
             if before is not None:
@@ -248,7 +248,7 @@ class Book:
         if category.state is CategoryState.ACTIVE:
             self.category_names[category.name] = category.category_id
         self.categories[category.category_id] = category
-        self.changed_categories[category.category_no] = category
+        self.category_revisions.append(category)
 
     def event_row(self, kind: EventKind, write: Write, **columns: object) -> EventRow:
         """The next event's row; for the kinds that are rare, where speed is no matter."""

@@ -85,7 +85,7 @@ def update_category(book: Book, command: UpdateCategory) -> Applied | Refused:
                 {"revision": str(category.revision)},
             )
         if category.state is CategoryState.ARCHIVED:
-            raise _archived(command.category_id)
+            raise _archived(command.category_id).at("category_id")
         changes: dict[str, object] = {}
         if "name" in command.fields:
             taken = _name_taken(book, command.name, command.category_id)
@@ -121,7 +121,7 @@ def _record(book: Book, write: Write, kind: EventKind, category: Category) -> Ap
 def _find(book: Book, category_id: str) -> Category:
     category = book.categories.get(category_id)
     if category is None:
-        raise _not_found(category_id)
+        raise _not_found(category_id).at("category_id")
     return category
 
 

@@ -111,6 +111,10 @@ BEGIN
               AND n.category_id IS NOT NULL AND n.kind IN (1, 13)
               AND NOT EXISTS (
                   SELECT FROM categories c WHERE c.entity_no = n.entity_no AND c.category_id = n.category_id)
+              -- Its row comes after the events, which it must agree with: of a new one only the event is there.
+              AND NOT EXISTS (
+                  SELECT FROM events e WHERE e.entity_no = n.entity_no AND e.sequence BETWEEN run.first AND run.last
+                    AND e.sequence < n.sequence AND e.kind = 14 AND e.category_id = n.category_id)
             LIMIT 1;
             IF FOUND THEN
                 RAISE EXCEPTION 'event % of entity % names a category that does not exist', broken.sequence,
@@ -180,8 +184,9 @@ BEGIN
             AND e.sequence BETWEEN c.first_sequence AND c.last_sequence
         WHERE c.entity_no = NEW.entity_no AND c.writer = pg_current_xact_id() AND e.category_id = NEW.category_id
           AND e.kind = CASE TG_OP WHEN 'INSERT' THEN 14 ELSE 15 END
-          AND (e.detail ->> 'name', e.detail ->> 'state', e.detail ->> 'revision', e.detail ->> 'category_no')
-              IS NOT DISTINCT FROM (NEW.name, NEW.state::text, NEW.revision::text, NEW.category_no::text)
+          AND (e.detail ->> 'name', e.detail ->> 'state', e.detail ->> 'revision', e.detail ->> 'category_no',
+               (e.detail ->> 'metadata')::jsonb)
+              IS NOT DISTINCT FROM (NEW.name, NEW.state::text, NEW.revision::text, NEW.category_no::text, NEW.metadata)
     ) OR (TG_OP = 'INSERT' AND NEW.category_no <> NEW.sequence) THEN
         RAISE EXCEPTION 'category % of entity % is not what its event says', NEW.category_id, NEW.entity_no
             USING ERRCODE = 'integrity_constraint_violation';

@@ -1,40 +1,56 @@
 -- Finding transactions by the words of their descriptions, and the other parties by their names. Core features only.
 
--- Lower case without accents ("Café" is found by "cafe"), punctuation that would glue words together taken out: the
--- parser would make one word of "office-supplies/2023" or take "acme.com" for a host.
+-- Lower case without accents ("Café" is found by "cafe"), with a blank for whatever is neither letter nor digit: the
+-- parser would make one word of "office-supplies/2023" or "en–dash", take "acme.com" for a host, and leave out
+-- "<Ann Lee>", a tag to it. Beyond ASCII the signs are listed: what a server takes for a letter depends on its locale.
 CREATE FUNCTION ledger.search_text(value text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT replace(replace(replace(replace(replace(replace(
-        CASE WHEN value ~ '[^\x01-\x7f]'
-            THEN regexp_replace(lower(normalize(value, NFKD)), '[\u0300-\u036f]', '', 'g')
-            ELSE lower(value) END,
-        '-', ' '), '/', ' '), '.', ' '), '@', ' '), '_', ' '), '+', ' ')
+    SELECT translate(
+        CASE WHEN value ~ '[^\x01-\x7f]' THEN regexp_replace(regexp_replace(
+            lower(normalize(replace(value, '№', ' '), NFKD)), '[\u0300-\u036f]', '', 'g'),
+            '[\u0080-\u00a9\u00ab-\u00b4\u00b6-\u00b9\u00bb-\u00bf\u00d7\u00f7\u055a-\u055f\u0589\u05be\u05c0\u05c3\u05f3'
+            '\u05f4\u060c\u061b\u061f\u066a-\u066c\u06d4\u0964\u0965\u2000-\u2bff\u2e00-\u2e7f\u3000-\u3004\u3008-\u3020'
+            '\u3030\u303d\u30fb\ue000-\uf8ff\ufe0e-\ufe6f\ufff9-\uffff\U0001f000-\U0001faff]', ' ', 'g')
+        ELSE lower(value) END,
+        E'!"#$%&\'()*+,-./:;<=>?@[\\]^_`{|}~\t\n', repeat(' ', 34))
 $$;
 
 -- The entity is a word of every document: a search reads what its own entity has of the words, however often the
--- others have them. 'simple': descriptions come in every language, so no stemming.
+-- others have them. It has a sign in it, so that no word or prefix of a query is it. 'simple': descriptions come in
+-- every language, so no stemming.
 CREATE FUNCTION ledger.search_document(entity int4, value text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
-AS $$ SELECT to_tsvector('simple'::regconfig, 'entity' || entity || ' ' || ledger.search_text(value)) $$;
+AS $$
+    SELECT array_to_tsvector(ARRAY['#' || entity]) || to_tsvector('simple'::regconfig, ledger.search_text(value))
+$$;
 
 -- Words, of which all must occur, prefixes, and phrases (words next to each other), each list as the caller wrote it.
+-- NULL, which nothing matches, where one of them has no word for the parser, or one too long to be in the index: left
+-- out, it would stand for every description.
 CREATE FUNCTION ledger.search_query(entity int4, words text[], prefixes text[], phrases text[]) RETURNS tsquery
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = ledger, pg_temp AS $$
 DECLARE
-    found tsquery := to_tsquery('simple', 'entity' || entity);
+    found tsquery := ('''#' || entity || '''')::tsquery;
     piece text;
     part text;
+    term tsquery;
 BEGIN
     FOREACH piece IN ARRAY words LOOP
-        found := found && plainto_tsquery('simple', search_text(piece));
+        term := plainto_tsquery('simple', search_text(piece));
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && term;
     END LOOP;
     FOREACH piece IN ARRAY phrases LOOP
-        found := found && phraseto_tsquery('simple', search_text(piece));
+        term := phraseto_tsquery('simple', search_text(piece));
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && term;
     END LOOP;
     FOREACH piece IN ARRAY prefixes LOOP
-        -- Of "acme.co*" only the last word is a prefix. Quoted, no character of it is an operator.
+        -- Of "acme.co*" only the last word is a prefix. Without punctuation no character of it is an operator.
         piece := btrim(search_text(piece));
         part := substring(piece FROM '[^ ]*$');
-        found := found && plainto_tsquery('simple', left(piece, length(piece) - length(part)))
-            && to_tsquery('simple', quote_literal(part) || ':*');
+        IF part = '' THEN RETURN NULL; END IF;
+        term := to_tsquery('simple', quote_literal(part) || ':*');
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && plainto_tsquery('simple', left(piece, length(piece) - length(part))) && term;
     END LOOP;
     RETURN found;
 END $$;
@@ -50,7 +66,7 @@ CREATE FUNCTION ledger.counterparty_key(value text) RETURNS text LANGUAGE sql IM
                     NULLIF(btrim(words), ''), lower(value)) COLLATE "C"
     FROM (SELECT ' ' || btrim(regexp_replace(
         CASE WHEN value ~ '[^\x01-\x7f]'
-            THEN regexp_replace(lower(normalize(value, NFKD)), '[\u0300-\u036f]', '', 'g')
+            THEN regexp_replace(lower(normalize(replace(value, '№', ' '), NFKD)), '[\u0300-\u036f]', '', 'g')
             ELSE lower(value) END,
         '[^[:alnum:]]+', ' ', 'g')) || ' ' AS words) t
 $$;

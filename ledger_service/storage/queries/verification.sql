@@ -3,7 +3,9 @@
 SELECT
     (SELECT count(*) FROM entities) AS entities,
     (SELECT count(*) FROM events) AS events,
-    (SELECT count(*) FROM events WHERE transaction_no IS NOT NULL AND (revision <> 1 OR status <= 2)) AS life_events,
+    -- With the first revisions of those that were final when they got a category.
+    (SELECT count(*) FROM events WHERE transaction_no IS NOT NULL AND (revision <> 1 OR status <= 2))
+        + (SELECT count(*) FROM events WHERE kind = 13 AND revision = 2 AND status = 3) AS life_events,
     (SELECT count(*) FROM entries) AS entries
 
 -- name: journal_events
@@ -97,6 +99,8 @@ WHERE v.sequence IS NULL OR e.revision <> v.revisions
 SELECT COALESCE(c.entity_no, v.entity_no) AS entity_no, NULL::int8 AS transaction_no,
        CASE WHEN c.category_id IS NULL THEN format('category %s has events, but is missing', v.category_id)
             WHEN v.category_id IS NULL THEN format('category %s has no event that creates it', c.category_id)
+            WHEN c.metadata IS DISTINCT FROM (v.detail ->> 'metadata')::jsonb
+                THEN format('category %s has other metadata than its newest event %s says', c.category_id, v.sequence)
             ELSE format('category %s is revision %s, state %s, name %s; its newest event %s says revision %s of %s, '
                         'state %s, name %s', c.category_id, c.revision, c.state, to_json(c.name), v.sequence,
                         v.detail ->> 'revision', v.revisions, v.detail ->> 'state', v.detail -> 'name')
@@ -109,8 +113,9 @@ FULL JOIN (
     FROM events WHERE kind IN (14, 15) ORDER BY entity_no, category_id, sequence DESC
 ) v ON v.entity_no = c.entity_no AND v.category_id = c.category_id
 WHERE c.category_id IS NULL OR v.category_id IS NULL
-   OR (c.revision, c.state, c.name, c.sequence, c.category_no)
-      IS DISTINCT FROM (v.revisions, (v.detail ->> 'state')::int, v.detail ->> 'name', v.sequence, v.created)
+   OR (c.revision, c.state, c.name, c.sequence, c.category_no, c.metadata)
+      IS DISTINCT FROM (v.revisions, (v.detail ->> 'state')::int, v.detail ->> 'name', v.sequence, v.created,
+                        (v.detail ->> 'metadata')::jsonb)
 
 -- name: unknown_categories
 -- A category that a transaction was given exists. At creation (kind 1) any could be named before there were
@@ -129,7 +134,8 @@ FROM events WHERE idempotency_key IS NOT NULL
 GROUP BY entity_no, idempotency_key HAVING count(*) > 1
 
 -- name: reversal_originals
--- A reversal's original is posted, is no reversal itself, and is older; a category it may be given later (kind 13).
+-- A reversal's original is posted, is no reversal itself, and was posted before it: an event of its own later on can
+-- only have given it a category.
 SELECT r.entity_no, r.sequence AS transaction_no,
        CASE WHEN o.sequence IS NULL THEN format('it reverses %s, which is no transaction', r.reverses)
             ELSE format('it reverses %s, whose newest revision is event %s of kind %s with status %s; expected an '
@@ -137,10 +143,11 @@ SELECT r.entity_no, r.sequence AS transaction_no,
        END AS what
 FROM events r
 LEFT JOIN (
-    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, reverses
-    FROM events WHERE transaction_no IS NOT NULL AND kind <> 13 ORDER BY entity_no, transaction_no, revision DESC
+    SELECT DISTINCT ON (entity_no, transaction_no) entity_no, transaction_no, sequence, kind, status, postings_at,
+           reverses
+    FROM events WHERE transaction_no IS NOT NULL ORDER BY entity_no, transaction_no, revision DESC
 ) o ON o.entity_no = r.entity_no AND o.transaction_no = r.reverses
-WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.sequence >= r.sequence)
+WHERE r.kind = 7 AND (o.sequence IS NULL OR o.status <> 3 OR o.reverses IS NOT NULL OR o.postings_at >= r.sequence)
 
 -- name: reversal_amounts
 -- All reversals of a transaction together, leg by leg: on the other side, and no more than it.
