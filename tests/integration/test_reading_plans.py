@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from ledger_service.application.ports import AccountFilter, DatabaseClock, Moment, TransactionFilter
+from ledger_service.application.ports import (
+    AccountFilter,
+    DatabaseClock,
+    Moment,
+    SearchFilter,
+    TransactionFilter,
+    TransactionPlace,
+)
 from ledger_service.storage import database
 from ledger_service.storage.reading import ReadStore
 from tests.helpers.servers import cloned
@@ -43,7 +50,7 @@ INSERT INTO events (entity_no, sequence, kind, span, recorded_time, actor, trans
     postings_at, effective_time, idempotency_key, request_hash, reference, description)
 SELECT e, n, 1, 1, '2026-01-01Z'::timestamptz + n * interval '1 second', 'a test', n, 1,
        CASE WHEN n > total - 40 THEN 1 ELSE 3 END, n, '2026-01-01Z'::timestamptz + n * interval '1 second',
-       'key-' || n, '', 'order-' || n / 10, 'A transaction'
+       'key-' || n, '', 'order-' || n / 10, 'Sale lot' || n / 100
 FROM (VALUES (1, {EVENTS}), (2, 10000), (3, 100)) s (e, total), generate_series(1, total) n;
 INSERT INTO events (entity_no, sequence, kind, span, recorded_time, actor, transaction_no, revision, status,
     postings_at, effective_time)
@@ -59,6 +66,12 @@ SELECT entity_no, (sequence + leg) % {ACCOUNTS} + 1, 'USD', (sequence + leg) / {
 FROM events, generate_series(0, 1) leg WHERE kind = 1;
 ANALYZE;
 """
+
+
+def after_of(number: int) -> TransactionPlace:
+    """Where the transaction with this number stands."""
+    return TransactionPlace(number, START + timedelta(seconds=number))
+
 
 CALLS: dict[str, Callable[[ReadStore], Awaitable[Any]]] = {
     "account numbers": lambda store: store.account_numbers(1, ["account-7", "account-8"]),
@@ -81,20 +94,22 @@ CALLS: dict[str, Callable[[ReadStore], Awaitable[Any]]] = {
     "events": lambda store: store.events(1, DEEP, 50),
     "events by number": lambda store: store.events_at(1, [DEEP, DEEP + 1]),
     "balances after": lambda store: store.balances_after(1, [(DEEP, DEEP + 1)]),
+    "search": lambda store: store.search(1, SearchFilter(("lot77",), (), (), None, None, (), None), 0, 50, 1_000, 30),
     **{
-        f"list of {name}, {'up' if ascending else 'down'} from {after or 'the end'}": (
+        f"list of {name}, {'up' if ascending else 'down'} from {middle if after else 'the end'}": (
             lambda store, filters=filters, ascending=ascending, after=after: store.list_transactions(
-                1, TransactionFilter(*filters, None, None, ascending), after, 50
+                1, TransactionFilter(*filters[:2], None, None, ascending, *filters[2:]), after, 50
             )
         )
         for name, filters, middle in (
             ("all", ((), None), DEEP),
+            ("all by effective time", ((), None, True), DEEP),
             ("open", ((1, 2), None), EVENTS - 10),
             ("ended", ((4, 5), None), EVENTS - 30),
             ("one account's", ((), 7), DEEP),
         )
         for ascending in (False, True)
-        for after in (None, middle)
+        for after in (None, after_of(middle))
     },
 }
 
