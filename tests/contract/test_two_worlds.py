@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ledger_service.storage.embedded import EmbeddedPostgres
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
-_MADE_UP = re.compile(r"(?:txn|acc|cat|entity)_[0-9A-Za-z]{20,}|[A-Za-z ]+-\d+|[A-Za-z0-9_-]{30,}")
+_MADE_UP = re.compile(r"(?:txn|acc|cat|entity)_[0-9A-Za-z]{20,}|[0-9A-Za-z ]+-\d+|[A-Za-z0-9_-]{24,}")
 
 
 @dataclass
@@ -105,4 +105,4 @@ async def test_the_same_answers_with_and_without_a_neighbour(postgres: EmbeddedP
         world = await build_world(service.client)
         alone = await tell(service, world, await tenant(service, world), foreign, neighbour=False)
     assert len(alone) > 100
-    assert in_company == alone
+    assert [pair for pair in zip(in_company, alone, strict=True) if pair[0] != pair[1]] == []
