@@ -78,9 +78,9 @@ class Services:
     use_cases: UseCases
     out: Outgoing
 
-    def tell(self, error: LedgerError) -> dict[str, Any]:
+    def tell(self, error: LedgerError, fields: Mapping[str, str] = TRANSACTION_FIELDS) -> dict[str, Any]:
         """The error of one transaction inside of an answer."""
-        return error_object(error, TRANSACTION_FIELDS, of_transaction=True)
+        return error_object(error, fields, of_transaction=True)
 
 
 Handler = Callable[[Services, Call], Awaitable[Answer]]

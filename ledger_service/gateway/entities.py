@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from ledger_service.application.intake import chart, fields
+from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.domain.identifiers import random_id
 from ledger_service.gateway.endpoint import Answer, Call, Services
 from ledger_service.gateway.outgoing import page
@@ -13,13 +14,24 @@ from ledger_service.gateway.outgoing import page
 async def create(services: Services, call: Call) -> Answer:
     """POST /v1/entities. Without an id of the caller's choice the id is made from its Idempotency-Key."""
     body = call.body
-    entity, replayed = await services.use_cases.writes.create_entity(
-        call.principal,
-        entity_id=body.get("entity_id") or _id_for(call),
-        name=body["name"],
-        time_zone=body.get("time_zone", ""),
-        metadata_object=body.get("metadata_object"),
-    )
+    chosen = body.get("entity_id")
+    try:
+        entity, replayed = await services.use_cases.writes.create_entity(
+            call.principal,
+            entity_id=chosen or _id_for(call),
+            name=body["name"],
+            time_zone=body.get("time_zone", ""),
+            metadata_object=body.get("metadata_object"),
+        )
+    except LedgerError as error:
+        if chosen or error.reason is not Reason.ENTITY_ALREADY_EXISTS:
+            raise
+        # The caller knows no id of it, only its key.
+        raise LedgerError(
+            Reason.IDEMPOTENCY_KEY_REUSED,
+            "idempotency_key was used before for a request with other content; take a new key for a new request",
+            {"idempotency_key": call.key, "sequence": "1"},
+        ) from None
     return Answer({"entity": services.out.entity(entity)}, 201, replayed, f"/v1/entities/{entity.entity_id}")
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.gateway.misread import MisreadError
 
 
 class Told(NamedTuple):
@@ -102,9 +103,26 @@ _FIELD_NAMES = {
     "page_size": "pageSize",
     "update_mask": "body",
 }
-_NAMES_IN_PROSE = re.compile(r"\b(" + "|".join(_FIELD_NAMES) + r")\b")
+_NAMES_IN_PROSE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.ASCII)
 _INDEX = re.compile(r"\[(\d+)\]")
 
+
+# What a reason is about, where errors do not say it themselves: one field, whatever the request.
+_PLACES: dict[Reason, str] = {
+    Reason.ENTITY_NOT_FOUND: "entity_id",
+    Reason.ENTITY_ARCHIVED: "entity_id",
+    Reason.ENTITY_ALREADY_EXISTS: "entity_id",
+    Reason.ACCOUNT_ALREADY_EXISTS: "account_id",
+    Reason.ACCOUNT_CODE_TAKEN: "code",
+    Reason.ACCOUNT_NOT_EMPTY: "account_id",
+    Reason.CATEGORY_ALREADY_EXISTS: "category_id",
+    Reason.CATEGORY_NAME_TAKEN: "name",
+    Reason.TRANSACTION_NOT_FOUND: "transaction_id",
+    Reason.INVALID_STATUS: "transaction_id",
+    Reason.REVISION_MISMATCH: "expected_revision",
+    Reason.IDEMPOTENCY_KEY_REUSED: "idempotency_key",
+    Reason.EXPIRE_TIME_PASSED: "expire_time",
+}
 
 TRANSACTION_FIELDS: Fields = {
     "amount.amount": "amount",
@@ -115,6 +133,8 @@ TRANSACTION_FIELDS: Fields = {
     "parts[].amount.currency": "parts[].currency",
 }
 """Of bodies that record a transaction."""
+BULK_FIELDS: Fields = {**TRANSACTION_FIELDS, "idempotency_key": "idempotencyKey"}
+"""Of a body that records many: each has a key of its own."""
 
 
 class HttpError(Exception):
@@ -166,17 +186,19 @@ def error_object(error: LedgerError | HttpError, fields: Fields, *, of_transacti
         return {"code": error.code, "message": error.message, "field": error.field, "details": error.details}
     told = TOLD[error.reason]
     code = told.of_transaction if of_transaction and told.of_transaction else told.code
-    metadata = error.metadata
-    path = metadata.get("field", "")
-    shown = field_name(path, fields)
-    message = error.message
-    if path and message.startswith(path):
-        message = shown + _in_prose(message[len(path) :], fields)
-    else:
-        message = _in_prose(message, fields)
+    metadata = placed(error).metadata
+    shown, message = metadata.get("field", ""), error.message
+    if not isinstance(error, MisreadError):
+        shown, message = _translated(shown, message, metadata, fields)
     details = {_camel(name): _detail(name, value) for name, value in metadata.items() if name != "field"}
     details["reason"] = error.reason.value
     return {"code": code, "message": message, "field": shown, "details": details}
+
+
+def placed(error: LedgerError) -> LedgerError:
+    """The same error with the field that its reason is about, if the use case has named none."""
+    place = _PLACES.get(error.reason)
+    return error if place is None or "field" in error.metadata else error.with_metadata(field=place)
 
 
 def field_name(path: str, fields: Fields) -> str:
@@ -199,8 +221,20 @@ def _beginnings(pattern: str) -> list[int]:
     return [0, *(match.end() for match in re.finditer(r"\.", pattern))]
 
 
-def _in_prose(message: str, fields: Fields) -> str:
-    return _NAMES_IN_PROSE.sub(lambda match: fields.get(match[1]) or _FIELD_NAMES[match[1]], message)
+def _translated(path: str, message: str, metadata: Mapping[str, str], fields: Fields) -> tuple[str, str]:
+    """A field of the use case and what is said of it, in the names of the request; the field stands in front."""
+    shown = field_name(path, fields)
+    values = set(metadata.values()) - {path}
+
+    def name_of(match: re.Match[str]) -> str:
+        name = match[0]
+        # An account may be called page_size.
+        return name if name in values else fields.get(name) or _FIELD_NAMES.get(name, name)
+
+    said = _NAMES_IN_PROSE.sub(name_of, message.removeprefix(path))
+    if path and message.startswith(path):
+        return shown, shown + said
+    return shown, f"{shown}: {said}" if shown else said
 
 
 def _detail(name: str, value: str) -> object:

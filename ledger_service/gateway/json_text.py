@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any, NoReturn
 
-from ledger_service.domain.errors import LedgerError, invalid
+from ledger_service.domain.errors import LedgerError
+from ledger_service.gateway.misread import misread
 
 MAX_DEPTH = 32
 """How deep a body may be nested."""
@@ -41,6 +42,8 @@ def read(body: bytes) -> object:
     Refused: text that is not UTF-8 or begins with a byte order mark, duplicate members, NaN and Infinity,
     numbers of more than 64 characters, NUL and lone surrogates in strings, nesting deeper than 32.
     """
+    if not body:
+        raise misread("body", "is empty; send JSON")
     text = _text(body)
     try:
         return _read(text)
@@ -56,7 +59,7 @@ def plain_decimal(number: Number, path: str) -> str:
     exponent = value.as_tuple().exponent
     assert isinstance(exponent, int)
     if not -_MAX_EXPONENT <= exponent <= _MAX_EXPONENT:
-        raise invalid(path, f"the exponent of {number} is out of range; write the number out")
+        raise misread(path, f"the exponent of {number} is out of range; write the number out")
     return format(value, "f")
 
 
@@ -99,7 +102,7 @@ def _double(number: Number, path: str) -> int | float:
         return int(plain)
     value = float(number)
     if Decimal(repr(value)) != Decimal(number):
-        raise invalid(path, f"{number} can't be kept exactly as a number; send it as a string")
+        raise misread(path, f"{number} can't be kept exactly as a number; send it as a string")
     return int(value) if value.is_integer() and abs(value) < _MAX_EXACT_INTEGER else value
 
 
@@ -109,9 +112,9 @@ def _read(text: str) -> object:
     except _DuplicateError:
         _tell_duplicate(text)
     except _Malformed as error:
-        raise invalid("body", str(error)) from None
+        raise misread("body", str(error)) from None
     except json.JSONDecodeError as error:
-        raise invalid("body", f"is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
+        raise misread("body", f"is no JSON: {error.msg} at line {error.lineno}, column {error.colno}") from None
     # Both can only come from an escape: \u0000 and \ud800 … \udfff.
     if "\\u" in text:
         _check_characters(value)
@@ -122,11 +125,11 @@ def _read(text: str) -> object:
 
 def _text(body: bytes) -> str:
     if body.startswith(_BOM):
-        raise invalid("body", "begins with a byte order mark; leave it out")
+        raise misread("body", "begins with a byte order mark; leave it out")
     try:
         return body.decode()
     except UnicodeDecodeError as error:
-        raise invalid("body", f"is not UTF-8 at byte {error.start}") from None
+        raise misread("body", f"is not UTF-8 at byte {error.start}") from None
 
 
 def _parse(text: str, members: Any) -> object:  # noqa: ANN401
@@ -159,7 +162,7 @@ def _tell_duplicate(text: str) -> NoReturn:
             seen: set[str] = set()
             for name, _ in value:
                 if name in seen:
-                    raise invalid(f"{path}.{shown(name)}".removeprefix("."), "stands twice in its object")
+                    raise misread(f"{path}.{shown(name)}".removeprefix("."), "stands twice in its object; send it once")
                 seen.add(name)
     raise AssertionError("found once, so it is found again")
 
@@ -189,7 +192,7 @@ def _walk(value: object, path: str = "", depth: int = 1) -> Iterator[tuple[str, 
 def _check_characters(value: object) -> None:
     for path, found in _walk(value):
         if isinstance(found, str) and ("\0" in found or any("\ud800" <= character <= "\udfff" for character in found)):
-            raise invalid(path or "body", "text must not contain NUL or lone surrogates")
+            raise misread(path, "text must not contain NUL or lone surrogates")
 
 
 def _check_depth(value: object, depth: int = 1) -> None:
@@ -204,4 +207,4 @@ def _check_depth(value: object, depth: int = 1) -> None:
 
 
 def _too_deep() -> LedgerError:
-    return invalid("body", f"must not be nested deeper than {MAX_DEPTH}")
+    return misread("body", f"must not be nested deeper than {MAX_DEPTH}")

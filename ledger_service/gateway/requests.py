@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from ledger_service.application.intake.fields import MAX_KEY
-from ledger_service.domain.errors import invalid
 from ledger_service.gateway.endpoint import Parameter
 from ledger_service.gateway.errors import HttpError
 from ledger_service.gateway.json_text import shown
+from ledger_service.gateway.misread import misread
 from ledger_service.gateway.shapes import did_you_mean
 
 Scope = MutableMapping[str, Any]
@@ -57,17 +57,17 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
     for name, value in raw:
         if name in _SINGLE:
             if name in found:
-                raise invalid(_SINGLE[name], "stands twice among the headers; send it once")
+                raise misread(_SINGLE[name], "stands twice among the headers; send it once")
             found[name] = value
         elif name == b"content-length":
             length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             is_chunked = True
-        elif b"idem" in name:
-            raise invalid(shown(name.decode("latin-1")), f"is not known here; did you mean {KEY_HEADER}?")
+        elif b"idem" in name or b"poten" in name:
+            raise misread(shown(name.decode("latin-1")), f"is not known here; did you mean {KEY_HEADER}?")
     request_id = found.get(b"x-request-id")
     if request_id is not None and not _REQUEST_ID.fullmatch(request_id):
-        raise invalid(
+        raise misread(
             "X-Request-Id", f"must have 1 to {MAX_REQUEST_ID} ASCII letters, digits and any of . _ : / + = @ -"
         )
     authorization = found.get(b"authorization")
@@ -87,15 +87,17 @@ def read_query(raw: bytes, parameters: Sequence[Parameter]) -> dict[str, Any]:
     texts: dict[str, str] = {}
     known = {one.name: one for one in parameters}
     for part in raw.split(b"&") if raw else ():
+        if not part:
+            raise misread("query", "has an empty part; leave out the & too many")
         encoded_name, equals, encoded_value = part.partition(b"=")
         name = _decoded(encoded_name, "query")
         if name not in known:
-            raise invalid(shown(name) or "query", f"is not a parameter here{did_you_mean(name, known)}")
+            raise misread(shown(name) or "query", f"is not a parameter here{did_you_mean(name, known)}")
         if name in texts:
-            raise invalid(name, "stands twice in the query; give it once")
+            raise misread(name, "stands twice in the query; give it once")
         value = _decoded(encoded_value, name)
         if not equals or not value:
-            raise invalid(name, "is empty; give it a value or leave it out")
+            raise misread(name, "is empty; give it a value or leave it out")
         texts[name] = value
     values: dict[str, Any] = {}
     for one in parameters:
@@ -103,7 +105,7 @@ def read_query(raw: bytes, parameters: Sequence[Parameter]) -> dict[str, Any]:
         if text is not None:
             values[one.name] = one.shape.from_text(text, one.name)
         elif one.required:
-            raise invalid(one.name, "is required in the query")
+            raise misread(one.name, "is required in the query")
     return values
 
 
@@ -144,7 +146,7 @@ async def read_body(headers: Headers, receive: Receive, most: int, seconds: floa
 def refuse_body(headers: Headers) -> None:
     """Where no body belongs none may stand. Raises LedgerError INVALID_ARGUMENT."""
     if headers.has_body:
-        raise invalid("body", "this request takes no body; leave it out")
+        raise misread("body", "this request takes no body; leave it out")
 
 
 def check_media_type(headers: Headers) -> None:
@@ -166,7 +168,7 @@ def _key(value: bytes | None) -> str | None:
         return None
     text = value.decode("latin-1")
     if not text or len(text) > MAX_KEY or not text.isascii() or not text.isprintable():
-        raise invalid(KEY_HEADER, f"must have 1 to {MAX_KEY} printable ASCII characters")
+        raise misread(KEY_HEADER, f"must have 1 to {MAX_KEY} printable ASCII characters")
     return text
 
 
@@ -174,12 +176,12 @@ def _decoded(text: bytes, name: str) -> str:
     try:
         return _sane(unquote_to_bytes(text.replace(b"+", b" ")).decode(), name)
     except UnicodeDecodeError:
-        raise invalid(shown(name), "is not UTF-8, percent-encoded") from None
+        raise misread(shown(name), "is not UTF-8, percent-encoded") from None
 
 
 def _sane(text: str, name: str) -> str:
     if "\0" in text:
-        raise invalid(shown(name), "must not contain NUL")
+        raise misread(shown(name), "must not contain NUL")
     return text
 
 

@@ -5,17 +5,20 @@ One vocabulary for bodies, parameters and answers, so that what is checked and w
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any, Protocol
 
-from ledger_service.domain.errors import LedgerError, invalid
+from ledger_service.domain.errors import LedgerError
 from ledger_service.gateway.json_text import Number, plain_decimal, plain_value, shown, type_name
+from ledger_service.gateway.misread import misread
 
 Schema = dict[str, Any]
 
 _AMOUNT_PATTERN = r"^[0-9]{1,40}(\.[0-9]{1,20})?$"
+_NEGATIVE = re.compile(r"-[0-9]", re.ASCII)
 
 
 class Shape(Protocol):
@@ -36,7 +39,7 @@ class Shape(Protocol):
 
 def wrong_type(path: str, expected: str, value: object) -> LedgerError:
     """A value of another type."""
-    return invalid(path, f"must be {expected}, not {type_name(value)}")
+    return misread(path, f"must be {expected}, not {type_name(value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Text:
         if type(value) is not str:
             raise wrong_type(path, "a string", value)
         if len(value) < self.shortest:
-            raise invalid(path, "must not be empty")
+            raise misread(path, "must not be empty")
         return value
 
     def from_text(self, text: str, path: str) -> str:
@@ -83,7 +86,7 @@ class Choice:
         if type(value) is not str:
             raise wrong_type(path, "a string", value)
         if value not in self.words:
-            raise invalid(path, f"must be {_or(self.words)}{_did_you_mean(value, self.words)}")
+            raise misread(path, f"must be {_or(self.words)}{_did_you_mean(value, self.words)}")
         return self.numbers[value] if self.numbers is not None else value
 
     def from_text(self, text: str, path: str) -> str | int:
@@ -109,13 +112,13 @@ class Integer:
         plain = plain_decimal(value, path)
         whole, _, decimals = plain.partition(".")
         if decimals.strip("0"):
-            raise invalid(path, f"must be a whole number, not {value}")
+            raise misread(path, f"must be a whole number, not {value}")
         return self._bounded(int(whole), path)
 
     def from_text(self, text: str, path: str) -> int:
         """Digits only."""
         if not (text.removeprefix("-").isdecimal() and text.isascii() and len(text) <= 20):
-            raise invalid(path, f"must be a whole number, not {shown(text)}")
+            raise misread(path, f"must be a whole number, not {shown(text)}")
         return self._bounded(int(text), path)
 
     def schema(self) -> Schema:
@@ -124,7 +127,7 @@ class Integer:
 
     def _bounded(self, number: int, path: str) -> int:
         if not self.least <= number <= self.most:
-            raise invalid(path, f"must be between {self.least} and {self.most}")
+            raise misread(path, f"must be between {self.least} and {self.most}")
         return number
 
 
@@ -141,7 +144,7 @@ class Boolean:
     def from_text(self, text: str, path: str) -> bool:
         """`true` or `false`."""
         if text not in ("true", "false"):
-            raise invalid(path, f"must be true or false, not {shown(text)}")
+            raise misread(path, f"must be true or false, not {shown(text)}")
         return text == "true"
 
     def schema(self) -> Schema:
@@ -159,10 +162,14 @@ class Amount:
     def read(self, value: object, path: str) -> str:
         """The decimal, written out."""
         if type(value) is Number:
-            return plain_decimal(value, path)
-        if type(value) is not str:
+            text = plain_decimal(value, path)
+        elif type(value) is str:
+            text = value
+        else:
             raise wrong_type(path, "a number or a string", value)
-        return value
+        if not self.signed and _NEGATIVE.match(text):
+            raise misread(path, "must not be negative" if self.or_zero else "must be greater than zero")
+        return text
 
     def from_text(self, text: str, path: str) -> str:
         """As written."""
@@ -227,7 +234,7 @@ class ListOf:
         if not isinstance(value, list):
             raise wrong_type(path, "an array", value)
         if not self.least <= len(value) <= (self.most if self.most is not None else len(value)):
-            raise invalid(path, f"must have {self.least} to {self.most} items, has {len(value)}")
+            raise misread(path, f"must have {self.least} to {self.most} items, has {len(value)}")
         read = self.item.read
         return [read(item, f"{path}[{index}]") for index, item in enumerate(value)]
 
@@ -307,11 +314,11 @@ class Object:
         for name, member_value in value.items():
             member = known.get(name)
             if member is None:
-                raise invalid(f"{prefix}{shown(name)}", f"is not known here{_did_you_mean(name, known)}")
+                raise misread(prefix + (shown(name) or '""'), f"is not known here{_did_you_mean(name, known)}")
             found[member.to or name] = member.shape.read(member_value, prefix + name)
         for member in self.members:
             if member.required and member.name not in value:
-                raise invalid(prefix + member.name, "is required")
+                raise misread(prefix + member.name, "is required")
         return found
 
     def from_text(self, text: str, path: str) -> dict[str, Any]:

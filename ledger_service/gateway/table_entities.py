@@ -22,7 +22,7 @@ ENTITIES = (
             bodies.CREATE_ENTITY,
             {"entity": {"id": "entity_012jkl", "name": "Acme Ltd", "timeZone": "Europe/Prague"}},
         ),
-        reasons=(Reason.ENTITY_ALREADY_EXISTS,),
+        reasons=(Reason.ENTITY_ALREADY_EXISTS, Reason.IDEMPOTENCY_KEY_REUSED),
         is_write=True,
         fields={"entity_id": "id"},
     ),

@@ -8,7 +8,7 @@ from typing import Any
 from ledger_service.domain.errors import Reason
 from ledger_service.gateway import bodies, bulk, transactions
 from ledger_service.gateway.endpoint import Body, Endpoint, Good, Parameter
-from ledger_service.gateway.errors import TRANSACTION_FIELDS
+from ledger_service.gateway.errors import BULK_FIELDS, TRANSACTION_FIELDS
 from ledger_service.gateway.parameters import ENTITY, ENTITY_OPTIONAL, PAGING, TRANSACTION_IN_PATH
 from ledger_service.gateway.periods import FIRST_YEAR, LAST_YEAR
 from ledger_service.gateway.schemas import (
@@ -138,7 +138,6 @@ TRANSACTIONS = (
         }),
         reasons=(*_OPEN_ONE, *_ACCOUNTS),
         is_write=True,
-        fields={"approvals": "body", "approvals[].transaction_id": "[]"},
     ),
     Endpoint(
         "DELETE", "/v1/transactions", "VoidTransaction", _TAG, "Delete a transaction", transactions.delete,
@@ -185,7 +184,7 @@ TRANSACTIONS = (
         }),
         reasons=(*_CREATE, Reason.BATCH_ABORTED),
         is_write=True,
-        fields={**TRANSACTION_FIELDS, "idempotency_key": "idempotencyKey"},
+        fields=BULK_FIELDS,
     ),
     Endpoint(
         "POST", "/v1/transactions/clear", "ClearTransaction", _TAG, "Note that a bank has confirmed a transaction",

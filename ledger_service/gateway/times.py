@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from ledger_service.domain.errors import invalid
 from ledger_service.gateway.json_text import shown
+from ledger_service.gateway.misread import misread
 from ledger_service.gateway.shapes import Schema, wrong_type
 
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)
@@ -19,14 +19,15 @@ _FIRST_TIME = datetime(1, 1, 2, tzinfo=UTC)
 _LAST_TIME = datetime(9999, 12, 30, tzinfo=UTC)
 
 
-def moment(text: str, path: str) -> datetime:
+def moment(text: str, path: str, *, or_day: bool = False) -> datetime:
     """A time as RFC 3339 writes it. Raises LedgerError INVALID_ARGUMENT."""
     match = _TIME.fullmatch(text)
     if match is None:
-        raise invalid(path, 'must be a time with its offset, like "2023-05-15T10:30:00Z"')
+        hint = ', or a date, like "2023-05-15"' if or_day else ""
+        raise misread(path, f'must be a time with its offset, like "2023-05-15T10:30:00Z"{hint}')
     day, clock, fraction, sign, hours, minutes = match.groups()
     if fraction and len(fraction) > 6 and fraction[6:].strip("0"):
-        raise invalid(path, "must be given in whole microseconds: finer ones would be lost")
+        raise misread(path, "must be given in whole microseconds: finer ones would be lost")
     try:
         local = datetime.fromisoformat(f"{day}T{clock}").replace(tzinfo=UTC)
         local += timedelta(microseconds=int((fraction or "0")[:6].ljust(6, "0")))
@@ -36,22 +37,22 @@ def moment(text: str, path: str) -> datetime:
                 raise ValueError("offset")
             local = local - offset if sign == "+" else local + offset
     except (ValueError, OverflowError):
-        raise invalid(path, f"{shown(text)} is no time of the calendar") from None
+        raise misread(path, f"{shown(text)} is no time of the calendar") from None
     if not _FIRST_TIME <= local <= _LAST_TIME:
-        raise invalid(path, "must lie between 0001-01-02 and 9999-12-30")
+        raise misread(path, "must lie between 0001-01-02 and 9999-12-30")
     return local
 
 
 def day(text: str, path: str) -> date:
     """A date, YYYY-MM-DD. Raises LedgerError INVALID_ARGUMENT."""
     if _DATE.fullmatch(text) is None:
-        raise invalid(path, 'must be a date, like "2023-05-15"')
+        raise misread(path, 'must be a date, like "2023-05-15"')
     try:
         found = date.fromisoformat(text)
     except ValueError:
-        raise invalid(path, f"{shown(text)} is no day of the calendar") from None
+        raise misread(path, f"{shown(text)} is no day of the calendar") from None
     if not _FIRST_TIME.date() < found < _LAST_TIME.date():
-        raise invalid(path, "must lie between 0001-01-03 and 9999-12-29")
+        raise misread(path, "must lie between 0001-01-03 and 9999-12-29")
     return found
 
 
@@ -67,7 +68,7 @@ class Time:
             raise wrong_type(path, "a string", value)
         if self.or_day and len(value) == 10:
             return day(value, path)
-        return moment(value, path)
+        return moment(value, path, or_day=self.or_day)
 
     def from_text(self, text: str, path: str) -> datetime | date:
         """The same; a plus sign that was not encoded has become a blank."""

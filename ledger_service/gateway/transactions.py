@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
@@ -24,6 +25,8 @@ LISTED = (Status.PENDING, Status.CLEARED, Status.POSTED)
 """What lists show: a deleted or expired transaction is history."""
 
 Body = dict[str, Any]
+
+_APPROVAL = re.compile(r"approvals\[(\d+)\]", re.ASCII)
 
 
 async def create(services: Services, call: Call) -> Answer:
@@ -133,15 +136,18 @@ async def approve(services: Services, call: Call) -> Answer:
     sent = call.body if isinstance(call.body, list) else [call.body]
     ids = [one if isinstance(one, str) else one["id"] for one in sent]
     services.use_cases.admission.charge(call.principal, len(ids))
-    command = transactions.approve_transactions(
-        services.use_cases.currencies,
-        call.principal.name,
-        idempotency_key=call.key,
-        approvals=[(one, None, 0) for one in ids],
-    )
-    entity, answer = await services.use_cases.writes.one(
-        call.principal, "ApproveTransactions", entity_of_query(call), command
-    )
+    try:
+        command = transactions.approve_transactions(
+            services.use_cases.currencies,
+            call.principal.name,
+            idempotency_key=call.key,
+            approvals=[(one, None, 0) for one in ids],
+        )
+        entity, answer = await services.use_cases.writes.one(
+            call.principal, "ApproveTransactions", entity_of_query(call), command
+        )
+    except LedgerError as error:
+        raise _of_approval(error, call.body) from error
     return Answer(
         {
             "message": "Transactions approved successfully",
@@ -149,6 +155,19 @@ async def approve(services: Services, call: Call) -> Answer:
         },
         replayed=answer.replayed,
     )
+
+
+def _of_approval(error: LedgerError, body: object) -> LedgerError:
+    """An error of one approval, told of its place in the form that was sent: `[1].id`, `[1]`, `id`, or the body."""
+    field = error.metadata.get("field", "")
+    named = _APPROVAL.match(field)
+    index = named[1] if named is not None else error.metadata.get("failed_index")
+    if index is None:
+        return error
+    one, place = (body[int(index)], f"[{index}]") if isinstance(body, list) else (body, "")
+    place = (f"{place}.id".removeprefix(".") if isinstance(one, dict) else place) or "body"
+    message = error.message.removeprefix(f"{field}: ")
+    return LedgerError(error.reason, message, {**error.metadata, "field": place})
 
 
 async def delete(services: Services, call: Call) -> Answer:

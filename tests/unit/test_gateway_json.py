@@ -35,7 +35,7 @@ def test_numbers_stay_what_they_were_written_as() -> None:
         (b'{"a": [{"b": 1}, {"b": 1, "b": 1}]}', "a[1].b", "stands twice"),
         (b'{"a": NaN}', "body", "NaN is no JSON"),
         (b'{"a": -Infinity}', "body", "-Infinity is no JSON"),
-        (b"", "body", "is no JSON"),
+        (b"", "body", "is empty"),
         (b"{", "body", "at line 1, column 2"),
         (b"{} {}", "body", "is no JSON"),
         (b"\xef\xbb\xbf{}", "body", "byte order mark"),
