@@ -200,7 +200,8 @@ TRANSACTIONS = (
         transactions.post,
         Good(200, "It is POSTED.", _ONE, _POSTED_EXAMPLE),
         "With `transactionId`: one that is PENDING or CLEARED, in full or by a smaller amount, with release of the "
-        "rest. Without: a new transaction that is final at once (answered with 201; then entityId is required).",
+        "rest. Without: a new transaction that is final at once (answered with 201; then entityId is required, and the "
+        "scope `write` as well).",
         parameters=(ENTITY_OPTIONAL,),
         body=Body(bodies.POST, {
             "an existing one": {"transactionId": _ID},

@@ -16,9 +16,11 @@ from google.protobuf import json_format
 from ledger.v1 import account_service_pb2 as accounts
 from ledger_service.application.access import Scope
 from tests.contract.requests import METHODS, REQUESTS, World, build_world
+from tests.contract.rest_requests import Request, all_requests
 from tests.contract.test_bad_input import answer_to
-from tests.helpers.builders import new_accounts, new_entity, transfer
+from tests.helpers.builders import new_accounts, new_category, new_entity, transfer
 from tests.helpers.credentials import api_key
+from tests.helpers.rest import Rest, rest_client
 from tests.helpers.rpc import Client, Refused
 from tests.helpers.servers import Service, cloned, serving
 
@@ -66,6 +68,7 @@ async def build_neighbour(client: Client) -> dict[str, str]:
         "entity_id": entity,
         "transaction_id": answer.transaction.id,
         "account_id": "only-theirs",
+        "category_id": await new_category(client, entity, "cat_theirs"),
         "page_token": (await client.accounts.ListAccounts(page)).next_page_token,
     }
 
@@ -105,4 +108,48 @@ async def test_the_same_answers_with_and_without_a_neighbour(postgres: EmbeddedP
         world = await build_world(service.client)
         alone = await tell(service, world, await tenant(service, world), foreign, neighbour=False)
     assert len(alone) > 100
+    assert [pair for pair in zip(in_company, alone, strict=True) if pair[0] != pair[1]] == []
+
+
+async def tell_rest(
+    service: Service, world: World, mine: Rest, foreign: dict[str, str], *, neighbour: bool
+) -> list[str]:
+    """The same over REST; keys are given, so that a fresh one is no difference."""
+    telling = Telling()
+    requests = all_requests(world)
+
+    async def add(what: str, request: Request) -> None:
+        reply = await request.send(mine, idempotency_key=f"call {len(telling.said)}")
+        told = {name: reply.headers.get(name, "") for name in ("location", "idempotent-replayed", "retry-after")}
+        telling.add(what, f"{reply.status} {told} {reply.content.decode()}")
+
+    for name, request in requests.items():
+        await add(name, request)
+        if neighbour:
+            busy = transfer(foreign["entity_id"], "cash", "wallet", "7.00")
+            await service.client.transactions.CreateTransaction(busy)
+    for name, request in requests.items():
+        # Not their cursors: both databases are copies of one with its secret, and in the other the tenant has the
+        # neighbour's number. tests/e2e/test_rest_http.py sends cursors of others.
+        for kind in sorted(request.kinds() - {"cursor"}):
+            await add(f"{name} with their {kind}", request.with_ids(kind, foreign[f"{kind}_id"]))
+    return telling.said
+
+
+async def test_the_same_answers_over_rest(postgres: EmbeddedPostgres, template: str) -> None:
+    async def world_told(foreign: dict[str, str]) -> tuple[dict[str, str], list[str]]:
+        async with (
+            cloned(postgres.dsn, template) as dsn,
+            serving(dsn) as service,
+            rest_client(service.rest, None) as rest,
+        ):
+            neighbour = not foreign
+            theirs = foreign or await build_neighbour(service.client)
+            world = await build_world(service.client)
+            mine = Rest(rest.client, (await tenant(service, world)).token)
+            return theirs, await tell_rest(service, world, mine, theirs, neighbour=neighbour)
+
+    foreign, in_company = await world_told({})
+    _, alone = await world_told(foreign)
+    assert len(alone) > 80
     assert [pair for pair in zip(in_company, alone, strict=True) if pair[0] != pair[1]] == []
