@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ledger_service.storage.embedded import EmbeddedPostgres
 
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.]+(?:Z|\+00:00)")
-_MADE_UP = re.compile(r"(?:txn|acc|cat|entity)_[0-9A-Za-z]{20,}|[0-9A-Za-z ]+-\d+|[A-Za-z0-9_-]{24,}")
+# Page tokens come before names such as "key-7": by chance a token holds a dash and a digit.
+_MADE_UP = re.compile(r"(?:txn|acc|cat|entity)_[0-9A-Za-z]{20,}|[A-Za-z0-9_-]{24,}|[0-9A-Za-z ]+-\d+")
 
 
 @dataclass
