@@ -9,7 +9,8 @@ from ledger_service import __version__
 from ledger_service.application.access import SCOPES
 from ledger_service.domain.errors import Reason
 from ledger_service.gateway.endpoint import Endpoint, Good, Parameter
-from ledger_service.gateway.errors import HTTP_CODES, TOLD
+from ledger_service.gateway.error_examples import error_example
+from ledger_service.gateway.errors import HTTP_CODES, TOLD, HttpError, error_object
 from ledger_service.gateway.schemas import ERROR_BODY
 from ledger_service.gateway.shapes import ListOf, Object, OneOf, OrNull, Shape
 
@@ -119,8 +120,8 @@ def _operation(endpoint: Endpoint) -> Json:
             },
         }
     responses = {str(one.status): _good(endpoint, one) for one in (endpoint.good, *endpoint.also)}
-    for status, codes in sorted(_errors(endpoint).items()):
-        responses[str(status)] = _error(status, codes)
+    for status, examples in sorted(_errors(endpoint).items()):
+        responses[str(status)] = _error(status, examples)
     operation["responses"] = responses
     return operation
 
@@ -157,46 +158,47 @@ def _good(endpoint: Endpoint, one: Good) -> Json:
     }
 
 
-def _errors(endpoint: Endpoint) -> dict[int, list[str]]:
-    """Codes by status."""
-    found: dict[int, list[str]] = {}
-    reasons = (*_EVERY_CALL, *(_EVERY_WRITE if endpoint.is_write else ()), *endpoint.reasons)
-    for reason in reasons:
-        told = TOLD[reason]
-        code = told.of_transaction if endpoint.is_of_transactions and told.of_transaction else told.code
-        found.setdefault(told.status, []).append(code)
+def _errors(endpoint: Endpoint) -> dict[int, dict[str, Json]]:
+    """Errors by status and name of their example, each as it is told; the endpoint's own come first."""
+    found: dict[int, dict[str, Json]] = {}
+    for reason in (*endpoint.reasons, *_EVERY_CALL, *(_EVERY_WRITE if endpoint.is_write else ())):
+        error = error_example(reason, endpoint)
+        told = error_object(error, endpoint.fields, of_transaction=endpoint.is_of_transactions)
+        found.setdefault(TOLD[reason].status, {})[reason.value.lower()] = told
     for code in (*_ANYWHERE, *(_WITH_BODY if endpoint.body is not None else ())):
-        found.setdefault(HTTP_CODES[code], []).append(code)
-    return {status: list(dict.fromkeys(codes)) for status, codes in found.items()}
+        told = error_object(HttpError(code, _MESSAGES[code]), {}, of_transaction=False)
+        found.setdefault(HTTP_CODES[code], {})[code] = told
+    return found
 
 
-def _error(status: int, codes: list[str]) -> Json:
+def _error(status: int, examples: dict[str, Json]) -> Json:
     headers = dict(_ANSWER_HEADERS)
     if status == 401:
         headers["WWW-Authenticate"] = {"description": "How to say who you are.", "schema": {"type": "string"}}
     if status in (429, 503):
         headers["Retry-After"] = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
-    example = {"error": {"code": codes[0], "message": _MESSAGES.get(status, ""), "field": "", "details": {}}}
+    codes = dict.fromkeys(told["code"] for told in examples.values())
     return {
         "description": ", ".join(f"`{code}`" for code in codes),
         "headers": headers,
-        "content": {"application/json": {"schema": ERROR_BODY.schema(), "example": example}},
+        "content": {
+            "application/json": {
+                "schema": ERROR_BODY.schema(),
+                "examples": {
+                    name: {"summary": name.replace("_", " "), "value": {"error": told}}
+                    for name, told in examples.items()
+                },
+            }
+        },
     }
 
 
 _MESSAGES = {
-    400: "amount: must be greater than zero",
-    401: "no bearer token; send 'Authorization: Bearer <token>'",
-    403: "this credential lacks the scope; use one that has it",
-    404: "it does not exist in this entity",
-    408: "the body did not come in time; send it again",
-    409: "the present state of the ledger refuses it",
-    413: "the body has more than 16777216 bytes (LEDGER_MAX_BODY_BYTES); send less at once",
-    415: "Content-Type: must be application/json",
-    429: "the queue is full; nothing was queued: try again after a pause",
-    431: "the headers have more than 32768 bytes",
-    500: "a fault of the server; tell its operators the number, and send the same request again",
-    503: "the database does not answer; send the request again",
+    "request_timeout": "the body did not come in time; send it again",
+    "body_too_large": "the body has more than 16777216 bytes (LEDGER_MAX_BODY_BYTES); send less at once",
+    "unsupported_media_type": "Content-Type: must be application/json",
+    "headers_too_large": "the headers have more than 32768 bytes",
+    "overloaded": "too many requests are under way here; try again after a pause",
 }
 
 

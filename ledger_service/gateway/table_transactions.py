@@ -87,6 +87,7 @@ TRANSACTIONS = (
         Good(
             200, "A page.", page_of("transactions", TRANSACTION), page_example("transactions", EXAMPLE_TRANSACTION)
         ),
+        "By when they happened, the newest first; without VOIDED and EXPIRED ones.",
         parameters=(ENTITY, *PAGING),
         reasons=_LIST,
     ),
@@ -129,6 +130,7 @@ TRANSACTIONS = (
             Object((_MESSAGE, always("approvedTransactions", ListOf(CHANGE), "In the order of the request."))),
             {"message": "Transactions approved successfully", "approvedTransactions": [CHANGE.example]},
         ),
+        "PENDING or CLEARED ones become final. If one can't, none does, and the error tells its place.",
         parameters=(ENTITY,),
         body=Body(bodies.APPROVE, {
             "an id": _ID,
@@ -257,6 +259,7 @@ TRANSACTIONS = (
             )),
             page_example("transactions", EXAMPLE_TRANSACTION),
         ),
+        "Give either; also those that are VOIDED or EXPIRED are found.",
         parameters=(
             ENTITY,
             Parameter("idempotencyKey", Text(255, 1), "The key of any write.", "sale-17"),

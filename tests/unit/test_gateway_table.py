@@ -13,6 +13,7 @@ import pytest
 from ledger_service.application.access import SCOPES
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.gateway.app import App
+from ledger_service.gateway.error_examples import error_example
 from ledger_service.gateway.errors import HTTP_CODES, TOLD, TRANSACTION_FIELDS, error_object, field_name
 from ledger_service.gateway.openapi import document, statuses
 from ledger_service.gateway.outgoing import time_text, write_json
@@ -20,6 +21,7 @@ from ledger_service.gateway.periods import first_moment, month_bounds
 from ledger_service.gateway.shapes import Amount, Integer, Member, Object, Text
 from ledger_service.gateway.table import ENDPOINTS
 from ledger_service.gateway.times import moment
+from tests.helpers.contract import PROMISES
 
 DOCUMENT: dict[str, Any] = json.loads(write_json(document(ENDPOINTS)))
 # Streams and watches are gRPC's; batches of accounts and balances are called one by one here.
@@ -99,9 +101,16 @@ def test_an_endpoint_is_documented_whole(endpoint: Any) -> None:
         assert content["examples"]
         for example in content["examples"].values():
             jsonschema_rs.validate(schema(content["schema"]), example["value"])
-    for response in operation["responses"].values():
-        for content in response["content"].values():
+    for status, response in operation["responses"].items():
+        [content] = response["content"].values()
+        if int(status) < 400:
             jsonschema_rs.validate(schema(content["schema"]), content["example"])
+            continue
+        for example in content["examples"].values():
+            jsonschema_rs.validate(schema(content["schema"]), example["value"])
+            error = example["value"]["error"]
+            assert f"`{error['code']}`" in response["description"]
+            assert error["message"].startswith(error["field"])
 
 
 @pytest.mark.parametrize("endpoint", [one for one in ENDPOINTS if one.body], ids=lambda one: f"{one.method} {one.path}")
@@ -223,3 +232,26 @@ def test_an_error_tells_facts_as_json_has_them() -> None:
     assert (told["code"], told["message"], told["field"]) == (
         "invalid_request", "debitAccountId: is required", "debitAccountId",
     )  # fmt: skip
+
+
+def test_errors_are_documented_as_they_are_told() -> None:
+    """Each reason that an endpoint names has an example with its facts, in the names of that endpoint's request."""
+    missing = DOCUMENT["paths"]["/v1/transactions/edit"]["post"]["responses"]["404"]["content"]["application/json"]
+    assert missing["examples"]["transaction_not_found"]["value"]["error"] == {
+        "code": "transaction_not_found",
+        "message": "id: transaction txn_x does not exist in this entity",
+        "field": "id",
+        "details": {"transactionId": "txn_x", "reason": "TRANSACTION_NOT_FOUND"},
+    }
+    for endpoint in ENDPOINTS:
+        responses = DOCUMENT["paths"][endpoint.path][endpoint.method.lower()]["responses"]
+        for reason in endpoint.reasons:
+            told = responses[str(TOLD[reason].status)]["content"]["application/json"]["examples"][reason.value.lower()]
+            assert told["value"]["error"]["details"]["reason"] == reason.value
+
+
+@pytest.mark.parametrize("reason", [one for one in Reason if one is not Reason.INVALID_ARGUMENT])
+def test_an_example_has_the_facts_that_are_promised(reason: Reason) -> None:
+    found = set(error_example(reason, ENDPOINTS[0]).metadata) - {"field"}
+    # Which item failed, and that it is a replay, is added where there are several, or an earlier one.
+    assert found - {"failed_index"} == PROMISES[reason.value].metadata - {"field", "failed_index", "replayed"}
