@@ -15,7 +15,7 @@ from ledger_service.domain.commands import Command, CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.gateway.endpoint import Answer, Call, Services
-from ledger_service.gateway.errors import BULK_FIELDS, placed
+from ledger_service.gateway.errors import BULK_FIELDS, at_account, placed
 from ledger_service.gateway.outgoing import Json
 from ledger_service.gateway.periods import first_moment
 from ledger_service.gateway.transactions import details_of_written, entity_of_query, transaction_command
@@ -44,13 +44,17 @@ async def create_many(services: Services, call: Call) -> Answer:
         commands: list[Command] = [command_at(index) for index in range(len(items))]
         answers = list(await writes.all_or_none(entity, commands))
         if not all(isinstance(answer, Applied) for answer in answers):
-            raise failure_of([_placed(answer) for answer in answers if answer is not None], _PATH)
+            raise failure_of(
+                [_placed(answer, item) for answer, item in zip(answers, items, strict=True) if answer], _PATH
+            )
     else:
         answers = [item.answer async for item in each_on_its_own(writes, entity, len(items), command_at)]
-    return Answer({"results": await _results(services, entity, answers)}, replayed=_is_replay(answers))
+    return Answer({"results": await _results(services, entity, answers, items)}, replayed=_is_replay(answers))
 
 
-async def _results(services: Services, entity: Entity, answers: list[ItemAnswer | None]) -> list[Json]:
+async def _results(
+    services: Services, entity: Entity, answers: list[ItemAnswer | None], items: list[dict[str, Any]]
+) -> list[Json]:
     written = [answer.transactions[0] for answer in answers if isinstance(answer, Applied)]
     details = await details_of_written(services, entity, written)
     results: list[Json] = []
@@ -59,14 +63,15 @@ async def _results(services: Services, entity: Entity, answers: list[ItemAnswer 
             one = services.out.transaction(entity, answer.transactions[0], details)
             results.append({"transaction": one, "replayed": answer.replayed})
             continue
-        error = item_of(placed(answer.error), f"{_PATH}[{index}]") if isinstance(answer, Refused) else answer
-        assert error is not None
+        found = _placed(answer, items[index]) if answer is not None else None
+        error = item_of(found.error, f"{_PATH}[{index}]") if isinstance(found, Refused) else found
+        assert isinstance(error, LedgerError)
         results.append({"error": services.tell(error, BULK_FIELDS)})
     return results
 
 
-def _placed(answer: ItemAnswer) -> ItemAnswer:
-    return replace(answer, error=placed(answer.error)) if isinstance(answer, Refused) else answer
+def _placed(answer: ItemAnswer, item: dict[str, Any]) -> ItemAnswer:
+    return replace(answer, error=placed(at_account(answer.error, item))) if isinstance(answer, Refused) else answer
 
 
 def _is_replay(answers: list[ItemAnswer | None]) -> bool:

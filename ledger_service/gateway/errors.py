@@ -201,6 +201,20 @@ def placed(error: LedgerError) -> LedgerError:
     return error if place is None or "field" in error.metadata else error.with_metadata(field=place)
 
 
+def at_account(error: LedgerError, body: Mapping[str, Any]) -> LedgerError:
+    """The same error with the field in which the body of a transaction names the account that it is about."""
+    account = error.metadata.get("account_id")
+    if account is None or "field" in error.metadata:
+        return error
+    for name in ("debit_account_id", "credit_account_id"):
+        if body.get(name) == account:
+            return error.with_metadata(field=name)
+    for index, posting in enumerate(body.get("postings") or ()):
+        if posting["accountId"] == account:
+            return error.with_metadata(field=f"postings[{index}].account_id")
+    return error
+
+
 def field_name(path: str, fields: Fields) -> str:
     """What the caller calls a field of the use case: `postings[1].amount.currency` is `postings[1].currency`."""
     if not path:

@@ -63,6 +63,9 @@ def read_headers(raw: Iterable[tuple[bytes, bytes]]) -> Headers:
             length = int(value) if value.isdigit() else None
         elif name == b"transfer-encoding":
             is_chunked = True
+            if value.strip().lower() != b"chunked":
+                # The parser takes the chunks apart and leaves them as they are coded.
+                raise misread("Transfer-Encoding", "must be chunked, or left out")
         elif b"idem" in name or b"poten" in name:
             raise misread(shown(name.decode("latin-1")), f"is not known here; did you mean {KEY_HEADER}?")
     request_id = found.get(b"x-request-id")

@@ -18,6 +18,7 @@ from ledger_service.domain.decide import Applied
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.transaction import Status, Transaction
 from ledger_service.gateway.endpoint import Answer, Call, Services
+from ledger_service.gateway.errors import at_account
 from ledger_service.gateway.outgoing import DEFAULT_CURRENCY, Json, page
 from ledger_service.gateway.periods import first_moment, month_bounds
 
@@ -35,7 +36,7 @@ async def create(services: Services, call: Call) -> Answer:
     command = await new_transaction(
         services, call, "CreateTransaction", call.body, call.key, call.body.get("status", 0)
     )
-    entity, answer = await services.use_cases.writes.one(call.principal, "CreateTransaction", entity_id, command)
+    entity, answer = await _record(services, call, entity_id, command)
     return await _created(services, entity, answer)
 
 
@@ -127,7 +128,10 @@ async def edit(services: Services, call: Call) -> Answer:
         description=body.get("description"),
         expected_revision=body.get("expected_revision", 0),
     )
-    entity, answer = await _change(services, call, "EditTransaction", body["transaction_id"], command)
+    try:
+        entity, answer = await _change(services, call, "EditTransaction", body["transaction_id"], command)
+    except LedgerError as error:
+        raise at_account(error, body) from error
     return Answer(services.out.edit(entity, answer.transactions[0]), replayed=answer.replayed)
 
 
@@ -200,7 +204,7 @@ async def post(services: Services, call: Call) -> Answer:
     if "transaction_id" not in body:
         entity_id = fields.entity_id(call.entity_id(), "entityId")
         command = await new_transaction(services, call, "CreateTransaction", body, call.key, int(Status.POSTED))
-        entity, answer = await services.use_cases.writes.one(call.principal, "CreateTransaction", entity_id, command)
+        entity, answer = await _record(services, call, entity_id, command)
         return await _created(services, entity, answer)
     approval = transactions.approve_transactions(
         services.use_cases.currencies,
@@ -312,6 +316,13 @@ async def details_of_written(services: Services, entity: Entity, written: Sequen
             "the database stopped answering before the answer was put together; send the same request with the "
             "same Idempotency-Key again to learn what became of it",
         ) from None
+
+
+async def _record(services: Services, call: Call, entity_id: str, command: CreateTransaction) -> tuple[Entity, Applied]:
+    try:
+        return await services.use_cases.writes.one(call.principal, "CreateTransaction", entity_id, command)
+    except LedgerError as error:
+        raise at_account(error, call.body) from error
 
 
 async def _created(services: Services, entity: Entity, answer: Applied) -> Answer:

@@ -190,3 +190,31 @@ async def test_items_of_a_bulk_are_named(rest: Rest, entity: str) -> None:
     assert results[1]["error"]["field"] == "transactions[1].creditAccountId"
     assert results[2]["error"]["code"] == "duplicate_transaction"
     assert results[2]["error"]["field"] == "transactions[2].idempotencyKey"
+
+
+async def test_the_account_that_refuses_is_named(rest: Rest, entity: str) -> None:
+    await rest.new_account(entity, "acc_frozen", "ASSET")
+    await rest.new_account(entity, "acc_wallet", "LIABILITY", limits=[{"currency": "USD", "floor": "0.00"}])
+    pending = (await rest.new_transaction(entity))["id"]
+    (await rest.post(f"/v1/accounts/acc_frozen/freeze?entityId={entity}")).good()
+    path = f"/v1/transactions?entityId={entity}"
+    frozen = await rest.post(path, {**BODY, "creditAccountId": "acc_frozen"})
+    assert (frozen.status, frozen.error["code"]) == (409, "account_frozen")
+    tells(frozen, "creditAccountId", "unfreeze it first")
+    short = await rest.post(path, {**BODY, "debitAccountId": "acc_wallet"})
+    assert (short.status, short.error["code"]) == (409, "insufficient_balance")
+    tells(short, "debitAccountId", "below its floor")
+    new = await rest.post(f"/v1/transactions/post?entityId={entity}", {**BODY, "debitAccountId": "acc_wallet"})
+    tells(new, "debitAccountId")
+    legs = [
+        {"accountId": "acc_bank", "side": "DEBIT", "amount": 1},
+        {"accountId": "acc_frozen", "side": "CREDIT", "amount": 1},
+    ]
+    tells(await rest.post(path, {"postings": legs}), "postings[1].accountId")
+    edited = await rest.post("/v1/transactions/edit", {"id": pending, "debit_account_id": "acc_frozen"})
+    tells(edited, "debit_account_id")
+    bulk = f"/v1/transactions/bulk?entityId={entity}"
+    items = {"transactions": [BODY, {"postings": legs}]}
+    results = (await rest.post(bulk, items)).good()["results"]
+    assert results[1]["error"]["field"] == "transactions[1].postings[1].accountId"
+    tells(await rest.post(bulk, {**items, "atomic": True}), "transactions[1].postings[1].accountId")

@@ -360,3 +360,15 @@ async def test_drain_answers_what_is_under_way(postgres: Any, template: str) -> 
         assert answer.startswith(b"HTTP/1.1 201 ")
         assert b"connection: close" in answer
         writer.close()
+
+
+async def test_only_chunks_are_a_transfer_coding(gateway: Service, entity: str) -> None:
+    body = json.dumps(BODY)
+    answer = await raw(
+        gateway,
+        f"POST /v1/transactions?entityId={entity} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\n"
+        "content-type: application/json\r\nconnection: close\r\ntransfer-encoding: gzip, chunked\r\n\r\n"
+        f"{len(body):x}\r\n{body}\r\n0\r\n\r\n".encode(),
+    )
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["field"] == "Transfer-Encoding"
