@@ -69,13 +69,13 @@ class Ledger(Reads):
         self.accounts[account.id] = account
 
     def apply(self, command: Command, now: datetime) -> Done | Refusal:
-        """One write by itself."""
+        """One write by itself. Whatever it turns out to be, a repetition even, what is due has expired by then."""
+        self._tidy(now)
         first = self.first_uses.get(command.key)
         if first is not None:
             return self._again(command, first)
         if isinstance(command, Create) and command.validate_only:
-            return self._rehearse(command, now)
-        self._tidy(now)
+            return self._rehearse(command)
         try:
             with self._undone_if_refused():
                 answer: Done | Refusal = self._decide(command)
@@ -131,10 +131,9 @@ class Ledger(Reads):
             return None
         return first.answer.plus(failed_index=str(failed))
 
-    def _rehearse(self, command: Create, now: datetime) -> Done | Refusal:
+    def _rehearse(self, command: Create) -> Done | Refusal:
         saved = self._save()
         try:
-            self._tidy(now)
             done = self._decide(command)
         except _No as no:
             return no.refusal
