@@ -1,7 +1,13 @@
 # The service for a database of the operator's: give LEDGER_DSN (and LEDGER_BOOTSTRAP_TOKEN for the first start).
 #
 #   docker build -t ledger-service .
-#   docker run -e LEDGER_DSN=postgresql://USER:PASSWORD@HOST/DATABASE -p 50051:50051 ledger-service
+#   docker run -e LEDGER_DSN=postgresql://USER:PASSWORD@HOST/DATABASE -p 50051:50051 \
+#       -v /path/to/certificates:/tls:ro -e LEDGER_TLS_CERTIFICATE=/tls/tls.crt -e LEDGER_TLS_KEY=/tls/tls.key ledger-service
+#
+# Without a certificate it refuses to serve: a container's address is not this machine's, and tokens would cross the
+# network in clear. Where the network encrypts by itself (a service mesh), or nobody else is on it, say so instead:
+#
+#   docker run -e LEDGER_DSN=… -e LEDGER_INSECURE=true -p 127.0.0.1:50051:50051 ledger-service
 
 FROM python:3.12-slim AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
@@ -38,7 +44,8 @@ ENV PATH=/opt/ledger/bin:$PATH \
 USER 10001:10001
 WORKDIR /
 EXPOSE 50051
-# The start includes migrations. `health` asks grpc.health.v1 and exits 0 only for SERVING.
+# The start includes migrations. `health` asks grpc.health.v1 and exits 0 only for SERVING, over TLS where the options
+# above say so; where client certificates are demanded, give it one in LEDGER_HEALTH_CERTIFICATE and LEDGER_HEALTH_KEY.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["ledger-service", "health"]
 # SIGTERM drains: give it more than LEDGER_DRAIN_SECONDS (docker stop --time 40).
 STOPSIGNAL SIGTERM

@@ -1,6 +1,6 @@
 # `make` lists what there is. Set-up is part of each target that needs it: see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup protos run test check format lint bench demo lock clean
+.PHONY: help setup protos run test check format lint fuzz bench demo lock clean
 
 VENV := .venv/bin
 # More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
@@ -21,7 +21,7 @@ protos: ## generate the Python stubs from protos/
 	@rm -f .venv/.setup/stubs
 	@scripts/setup run
 
-run: ## set up what is missing and serve on 127.0.0.1:50051
+run: ## set up what is missing and serve gRPC on 127.0.0.1:50051, REST on 127.0.0.1:8080
 	@scripts/setup run
 	@exec $(VENV)/ledger-service serve $(ARGS)
 
@@ -51,6 +51,10 @@ format: ## format Python and protos, apply safe lint fixes
 	$(VENV)/ruff check --fix-only --quiet .
 	$(VENV)/ruff format .
 	$(VENV)/buf format --write protos --exclude-path protos/google
+
+fuzz: ## call every REST operation with generated requests, over 5,000 together
+	@scripts/setup dev
+	LEDGER_FUZZ_EXAMPLES=60 $(VENV)/python -m pytest tests/contract/test_rest_schema.py --timeout 1200 -s $(ARGS)
 
 bench: ## measure the service beside the raw COPY rate of the same rows
 	@scripts/setup dev

@@ -47,6 +47,7 @@ class Scenario:
     callers: int
     entities: int
     prepared: int
+    loader: str = "bench.load"
     rates: list[float] = field(default_factory=list)
     latencies: list[float] = field(default_factory=list)
 
@@ -55,22 +56,33 @@ SCENARIOS = [
     Scenario("batch", "BatchCreateTransactions of 1,000, one caller", 1_000, 1, 1, 1, 120),
     Scenario("batch4", "the same from 4 callers on 4 entities", 1_000, 1, 4, 4, 40),
     Scenario("single", "CreateTransaction, 256 callers, one entity", 1, 2, 128, 1, 400),
+    Scenario("rest", "REST: POST /v1/transactions, 64 connections", 1, 1, 64, 1, 800, "bench.load_rest"),
     Scenario("alone", "CreateTransaction, one caller alone", 1, 1, 1, 1, 12_000),
 ]
 
 
-async def _serve(dsn: str, token: str, workers: int) -> tuple[asyncio.subprocess.Process, str]:
-    environment = {**os.environ, "LEDGER_BOOTSTRAP_TOKEN": token, "LEDGER_DSN": dsn}
+async def _serve(dsn: str, token: str, workers: int) -> tuple[asyncio.subprocess.Process, dict[str, str]]:
+    """The process, and where each kind of load finds it."""
+    environment = {
+        **os.environ,
+        "LEDGER_BOOTSTRAP_TOKEN": token,
+        "LEDGER_DSN": dsn,
+        "LEDGER_REST": "127.0.0.1:0",
+    }
     command = ("serve", "--grpc", "127.0.0.1:0", "--workers", str(workers))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ledger_service", *command,
         env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
+    targets = {}
     async for line in process.stdout:
         words = line.decode().split()
         if words[:1] == ["gRPC"]:
-            return process, words[1]
+            targets["bench.load"] = words[1]
+        elif words[:1] == ["REST"]:
+            targets["bench.load_rest"] = words[1].removeprefix("http://").rstrip(",")
+            return process, targets
     raise SystemExit("the service did not start")
 
 
@@ -97,7 +109,7 @@ async def _measure(
     loaders = []
     for _ in range(scenario.processes):
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "bench.load",
+            sys.executable, "-m", scenario.loader,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, cwd=ROOT, limit=1 << 26,
         )  # fmt: skip
         assert process.stdin is not None
@@ -155,15 +167,17 @@ async def main() -> int:
         console.print("starting a PostgreSQL and a service of its own")
         postgres = await EmbeddedPostgres.start(Path(folder) / "data", progress=lambda _: None)
         dsn = postgres.dsn
-        process, target = await _serve(dsn, token, options.workers)
+        process, targets = await _serve(dsn, token, options.workers)
         try:
-            await _set_up(target, token, entities, accounts)
+            await _set_up(targets["bench.load"], token, entities, accounts)
             copy = await RawCopy.prepare(dsn)
             for number in range(options.rounds + 1):
                 for one in scenarios:
                     label = f"round {number} of {options.rounds}" if number else "warming up"
                     console.print(f"{label}: {one.what}")
-                    await _measure(one, target, token, entities, accounts, options.seconds if number else 2.0)
+                    await _measure(
+                        one, targets[one.loader], token, entities, accounts, options.seconds if number else 2.0
+                    )
                     if number == 0:
                         one.rates.clear()
                         one.latencies.clear()

@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -18,8 +19,10 @@ from iso4217 import Currency
 from ledger_service import telemetry
 from ledger_service.application.admission import Admission, AdmissionLimits
 from ledger_service.application.answers import Answers
+from ledger_service.application.asking.answering import Asking, AskLimits
 from ledger_service.application.authentication import Authenticator
 from ledger_service.application.committer import Committer, CommitterLimits
+from ledger_service.application.details import Describer
 from ledger_service.application.directory import Directory
 from ledger_service.application.expiry import Expiry
 from ledger_service.application.finding import Finding
@@ -31,11 +34,15 @@ from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
-from ledger_service.config import ConfigError, Settings
+from ledger_service.config import ConfigError, Listeners, Settings
 from ledger_service.domain.money import Currencies
+from ledger_service.gateway.server import CannotListenError as CannotListenRestError
+from ledger_service.gateway.server import Gateway, GatewayOptions
 from ledger_service.remote.jwks import JwksFile, JwksUrl
+from ledger_service.remote.planner_model import ChatModel
 from ledger_service.rpc.server import CannotListenError, Server, ServerOptions
 from ledger_service.storage.database import UnsafeServerError, check_server
+from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
@@ -46,7 +53,7 @@ __all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "ru
 
 _log = structlog.get_logger()
 
-CANNOT_SERVE = (ConfigError, UnsafeServerError, CannotListenError, TlsError, StorageError)
+CANNOT_SERVE = (ConfigError, UnsafeServerError, CannotListenError, CannotListenRestError, TlsError, StorageError)
 """What `start` raises with a message that says all an operator needs."""
 
 
@@ -56,7 +63,7 @@ class WorkerConfig:
 
     settings: Settings
     dsn: str
-    grpc_address: str
+    listeners: Listeners
     reuse_port: bool
     bootstrap_token: str | None
     worker_index: int
@@ -101,33 +108,39 @@ class Telemetry:
 
 @dataclass(slots=True)
 class RunningService:
-    """A service that answers at `address` until it is stopped."""
+    """A service that answers at `listeners` until it is stopped."""
 
-    address: str
+    listeners: Listeners
     settings: Settings
-    server: Server
+    server: Server | None
+    gateway: Gateway | None
     committer: Committer
     reads: ReadStore
+    lookups: DirectoryStore
     watching: Watching
     expiry: Expiry
     admission: Admission
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
-        _log.info("draining", address=self.address)
-        await self.server.set_serving(False)
+        _log.info("draining", grpc=self.listeners.grpc, rest=self.listeners.rest)
+        if self.server is not None:
+            await self.server.set_serving(False)
+        if self.gateway is not None:
+            self.gateway.drain()
         self.watching.drain()
         await self.expiry.stop()
         complete = await self.committer.drain(self.settings.drain_seconds)
         if not complete:
             _log.error("drain_incomplete", seconds=self.settings.drain_seconds)
         # Answers on their way out have this long to leave.
-        await self.server.stop(_GRACE_SECONDS)
+        await asyncio.gather(*(part.stop(_GRACE_SECONDS) for part in (self.server, self.gateway) if part is not None))
         await self.watching.stop()
         await self.committer.stop()
         await self.admission.stop()
         await self.reads.close()
-        _log.info("stopped", address=self.address)
+        await self.lookups.close()
+        _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
 
 
 _GRACE_SECONDS = 2.0
@@ -137,9 +150,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     """Start to serve. Raises UnsafeServerError, StorageError, CannotListenError, TlsError."""
     settings, clock = config.settings, clock or DatabaseClock()
     await check_server(config.dsn)
+    lookups = await DirectoryStore.open(config.dsn, clock)
     reads = await ReadStore.open(config.dsn, settings.reader_connections, clock)
-    currencies: Currencies = {**iso_currencies(), **await reads.currencies()}
-    directory = Directory(reads)
+    currencies: Currencies = {**iso_currencies(), **await lookups.currencies()}
+    directory = Directory(lookups)
     answers = Answers(reads, currencies)
     watching = Watching(reads, directory, settings.watch_poll_milliseconds / 1000, settings.max_watchers)
     committer = Committer(
@@ -149,22 +163,46 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         clock,
         random.SystemRandom(),
     )
-    expiry = Expiry(reads, committer, settings.expiry_interval_milliseconds / 1000)
-    tokens = PageTokens(await reads.secret("page_token_key"))
-    admission = await _admission(settings, reads, config.bootstrap_token)
+    expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
+    tokens = PageTokens(await lookups.secret("page_token_key"))
+    admission = await _admission(settings, lookups, config.bootstrap_token)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
         reads=Reads(reads, directory, tokens, currencies),
         finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
+        asking=Asking(
+            reads,
+            directory,
+            currencies,
+            lambda: clock.adjust(datetime.now(UTC)),
+            AskLimits(settings.ask_seconds, settings.max_questions),
+            _planner_model(settings),
+        ),
         watching=watching,
+        describer=Describer(reads),
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),
     )
-    server = Server(
+    server, gateway = _server(config, use_cases), _gateway(config, use_cases)
+    committer.start()
+    watching.start()
+    expiry.start()
+    for part in (server, gateway):
+        if part is not None:
+            await part.start()
+    listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
+    return RunningService(listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission)
+
+
+def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
+    settings, address = config.settings, config.listeners.grpc
+    if address == "off":
+        return None
+    return Server(
         use_cases,
         ServerOptions(
-            config.grpc_address,
+            address,
             config.reuse_port,
             settings.max_message_bytes,
             settings.max_concurrent_rpcs,
@@ -172,15 +210,34 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
             settings.grpc_mutual if settings.grpc_mutual != "off" else None,
         ),
     )
-    committer.start()
-    watching.start()
-    expiry.start()
-    await server.start()
-    return RunningService(server.address, settings, server, committer, reads, watching, expiry, admission)
 
 
-async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT, drain, return. `ready` is told the address once it serves."""
+def _gateway(config: WorkerConfig, use_cases: UseCases) -> Gateway | None:
+    settings, address = config.settings, config.listeners.rest
+    if address == "off":
+        return None
+    return Gateway(
+        use_cases,
+        GatewayOptions(
+            address=address,
+            reuse_port=config.reuse_port,
+            max_body_bytes=settings.max_body_bytes,
+            max_header_bytes=settings.max_header_bytes,
+            max_concurrent_requests=settings.max_concurrent_requests,
+            max_connections=settings.max_connections,
+            keep_alive_seconds=settings.keep_alive_seconds,
+            client_timeout_seconds=settings.client_timeout_seconds,
+            tls=tls_files(settings),
+            # As the first gRPC listener does: with a second one for certificates it takes tokens alone as well.
+            demand_certificate=settings.grpc_mutual == "off",
+        ),
+        make_key=lambda: str(uuid_utils.uuid7()),
+        monotonic=time.monotonic,
+    )
+
+
+async def run_worker(config: WorkerConfig, *, ready: Callable[[Listeners], None]) -> None:
+    """Serve until SIGTERM or SIGINT, drain, return. `ready` is told where once it serves."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -193,7 +250,7 @@ async def run_worker(config: WorkerConfig, *, ready: Callable[[str], None]) -> N
     # A batch makes tens of thousands of objects, without cycles, that live until it is answered: looking at
     # them again and again on the way finds nothing.
     gc.set_threshold(50_000, 20, 100)
-    ready(service.address)
+    ready(service.listeners)
     await stopping.wait()
     await service.stop()
 
@@ -210,9 +267,9 @@ def tls_files(settings: Settings) -> TlsFiles | None:
     return TlsFiles(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
 
-async def _admission(settings: Settings, reads: ReadStore, bootstrap_token: str | None) -> Admission:
+async def _admission(settings: Settings, lookups: DirectoryStore, bootstrap_token: str | None) -> Admission:
     authenticator = Authenticator(
-        reads,
+        lookups,
         settings.key_pepper.get_secret_value(),
         bootstrap_token,
         time.monotonic,
@@ -249,6 +306,16 @@ async def _token_verifier(settings: Settings) -> TokenVerifier | None:
         # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
         await issuer_keys.prepare()
     return TokenVerifier(rules, keys, time.time)
+
+
+def _planner_model(settings: Settings) -> ChatModel | None:
+    if settings.planner_url is None or settings.planner_model is None:
+        return None
+    key = settings.planner_key.get_secret_value() if settings.planner_key is not None else None
+    try:
+        return ChatModel(settings.planner_url, settings.planner_model, key, settings.planner_seconds)
+    except ValueError as error:
+        raise ConfigError(f"LEDGER_PLANNER_URL: {error}") from error
 
 
 def _committer_limits(settings: Settings) -> CommitterLimits:

@@ -62,6 +62,13 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
+class Listeners(NamedTuple):
+    """Where a service listens: HOST:PORT, or "off"."""
+
+    grpc: str
+    rest: str
+
+
 def _address(text: str) -> str:
     return str(Address.parse(text))
 
@@ -92,7 +99,7 @@ def _option(default: Any, meaning: str, *, flag: str | None = None, **bounds: An
     return Field(default=default, description=meaning, json_schema_extra={"flag": flag} if flag else None, **bounds)
 
 
-LISTENERS = ("grpc",)
+LISTENERS = ("grpc", "rest")
 """Options with the addresses that callers' tokens come in on."""
 
 
@@ -113,8 +120,11 @@ class Settings(BaseSettings):
         Path("data"), "folder of the embedded PostgreSQL and the administrator's token", flag="--data-dir",
         validate_default=True,
     )  # fmt: skip
-    grpc: Annotated[str, AfterValidator(_address)] = _option(
-        "127.0.0.1:50051", "HOST:PORT to serve gRPC on; port 0 takes a free one", flag="--grpc"
+    grpc: Annotated[str, AfterValidator(_address_or_off)] = _option(
+        "127.0.0.1:50051", "HOST:PORT to serve gRPC on, or off; port 0 takes a free one", flag="--grpc"
+    )
+    rest: Annotated[str, AfterValidator(_address_or_off)] = _option(
+        "127.0.0.1:8080", "HOST:PORT to serve REST on, or off; port 0 takes a free one", flag="--rest"
     )
     tls_certificate: Annotated[Path | None, AfterValidator(_absolute_or_none)] = _option(
         None, "PEM file: the server's certificate, then those up to its authority; with it all listeners speak TLS",
@@ -169,7 +179,7 @@ class Settings(BaseSettings):
         None, "instead of keys, the secret that HS256 tokens are signed with", min_length=MIN_JWT_SECRET_CHARACTERS
     )
     jwt_entities_claim: str = _option("ledger_entities", "the claim with the entities that a token may see")
-    jwt_leeway_seconds: float = _option(30.0, "seconds that the issuer's clock may be from ours", ge=0, le=300)
+    jwt_leeway_seconds: float = _option(15.0, "seconds that the issuer's clock may be from ours", ge=0, le=300)
     jwt_max_lifetime_seconds: float = _option(86_400.0, "seconds from `iat` to `exp`, at most", ge=1, le=31_536_000)
     jwt_max_stale_seconds: float = _option(
         14_400.0, "seconds that keys are used on while their issuer does not answer", ge=300, le=604_800
@@ -189,6 +199,18 @@ class Settings(BaseSettings):
     reader_connections: int = _option(8, "database connections of a worker for reads", ge=1, le=100)
     max_message_bytes: int = _option(16 * MIB, "bytes of a gRPC message, in and out", ge=64 * KIB, le=256 * MIB)
     max_concurrent_rpcs: int = _option(4_096, "calls under way in a worker", ge=1, le=100_000)
+    max_body_bytes: int = _option(16 * MIB, "bytes of the body of a REST request", ge=4 * KIB, le=256 * MIB)
+    max_header_bytes: int = _option(
+        32 * KIB, "bytes of the request line and the headers of a REST request", ge=4 * KIB, le=1 * MIB
+    )
+    max_concurrent_requests: int = _option(
+        1_024, "REST requests under way in a worker; more are refused at once", ge=1, le=100_000
+    )
+    max_connections: int = _option(4_096, "REST connections of a worker; more are closed at once", ge=1, le=100_000)
+    keep_alive_seconds: int = _option(75, "seconds that an idle REST connection is kept open", ge=1, le=3_600)
+    client_timeout_seconds: float = _option(
+        30.0, "seconds that a REST client may take to send its request, or to take its answer", ge=0.1, le=3_600
+    )
     max_batch_transactions: int = _option(10_000, "transactions in one batch call", ge=1, le=100_000)
     max_batch_postings: int = _option(40_000, "postings in one batch call", ge=1_000, le=1_000_000)
     max_stream_in_flight: int = _option(1_024, "items of a stream that may wait for their answers", ge=1, le=20_000)
@@ -196,6 +218,16 @@ class Settings(BaseSettings):
         15.0, "seconds an accepted write may wait for the database before UNAVAILABLE", ge=0.1, le=300
     )
     search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=30)
+    ask_seconds: float = _option(5.0, "seconds each statement for a question may take", ge=0.1, le=60)
+    max_questions: int = _option(4, "questions that a worker answers at a time; more are refused", ge=1, le=100)
+    planner_url: str | None = _option(
+        None, "OpenAI-compatible endpoint that plans questions, up to /v1; without it the built-in planner alone does"
+    )
+    planner_model: str | None = _option(None, "the model to ask there", max_length=200)
+    planner_key: SecretStr | None = _option(None, "the bearer key for it")
+    planner_seconds: float = _option(
+        10.0, "seconds the model may take before the built-in planner does", ge=0.05, le=120
+    )
     drain_seconds: float = _option(30.0, "seconds to finish accepted calls after SIGTERM", ge=0, le=3_600)
     watch_poll_milliseconds: int = _option(
         50, "milliseconds between two looks of a watcher for new events", ge=1, le=10_000
@@ -215,6 +247,8 @@ class Settings(BaseSettings):
                 "LEDGER_MAX_BATCH_TRANSACTIONS must not exceed LEDGER_MAX_QUEUED_COMMANDS: "
                 "the largest batch allowed could never be accepted"
             )
+        if self.grpc == self.rest == "off":
+            raise ValueError("--grpc (LEDGER_GRPC) and --rest (LEDGER_REST) are both off: there is nothing to serve")
         if self.metrics != "off":
             port = Address.parse(self.metrics).port
             if not 0 < port <= 65536 - self.workers:
@@ -228,6 +262,8 @@ class Settings(BaseSettings):
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("--tls-client-ca (LEDGER_TLS_CLIENT_CA) needs --tls-certificate and --tls-key")
         if self.grpc_mutual != "off":
+            if self.grpc == "off":
+                raise ValueError("LEDGER_GRPC_MUTUAL needs --grpc (LEDGER_GRPC), which is off")
             if self.tls_client_ca is None:
                 raise ValueError("LEDGER_GRPC_MUTUAL needs --tls-client-ca (LEDGER_TLS_CLIENT_CA)")
             if self.workers > 1 and not Address.parse(self.grpc_mutual).port:
@@ -246,6 +282,12 @@ class Settings(BaseSettings):
                 raise ValueError(f"for JWTs give {' and '.join(missing)} as well")
             if (self.jwt_keys is None) == (self.jwt_secret is None):
                 raise ValueError("for JWTs give either LEDGER_JWT_KEYS or LEDGER_JWT_SECRET")
+        return self
+
+    @model_validator(mode="after")
+    def _planner_agrees(self) -> Self:
+        if (self.planner_url is None) != (self.planner_model is None):
+            raise ValueError("give both LEDGER_PLANNER_URL and LEDGER_PLANNER_MODEL")
         return self
 
     def to_environment(self) -> dict[str, str]:

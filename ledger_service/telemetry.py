@@ -24,6 +24,15 @@ RPC_SECONDS: Final = Histogram(
     "Time from the start of a call to its end.",
     ["grpc_type", "grpc_service", "grpc_method"],
 )
+HTTP_STARTED: Final = Counter("http_server_started_total", "REST requests begun.", ["method", "route"])
+HTTP_HANDLED: Final = Counter(
+    "http_server_handled_total",
+    "REST requests ended, by status; 499: the client had left.",
+    ["method", "route", "status"],
+)
+HTTP_SECONDS: Final = Histogram(
+    "http_server_handling_seconds", "Time from the start of a REST request to its end.", ["method", "route"]
+)
 COMMITS: Final = Counter(
     "ledger_commits_total",
     "Database transactions of the committer: committed, aborted (and tried again), unknown_resolved "
@@ -56,6 +65,7 @@ _SECRET_KEYS: Final = frozenset(
         "key_pepper",
         "api_key",
         "jwt_secret",
+        "planner_key",
         "cookie",
         "credential",
         "pepper",
@@ -135,6 +145,8 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
     # asyncio tells of each slow callback at debug level through a logger of its own; grpc of each cancelled
     # call.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
+    # uvicorn tells of each malformed request, which any stranger can send.
+    logging.getLogger("uvicorn.error").setLevel(max(logging.ERROR, root.level))
     # These tell of whole requests and answers.
     for name in ("httpx2", "httpcore2", "httpcore", "hpack"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

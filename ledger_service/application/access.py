@@ -68,6 +68,7 @@ SCOPES: dict[str, Scope] = {
     "CategorizeTransaction": Scope.WRITE,
     "ListTransactionRevisions": Scope.READ,
     "WatchTransactions": Scope.READ,
+    "AskTransactions": Scope.READ,
     "CreateCategory": Scope.WRITE,
     "GetCategory": Scope.READ,
     "ListCategories": Scope.READ,

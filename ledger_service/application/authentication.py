@@ -13,7 +13,7 @@ from ledger_service.application.api_keys import token_hmac
 from ledger_service.application.callers import BOOTSTRAP
 from ledger_service.application.json_web_tokens import MAX_TOKEN_CHARACTERS as MAX_JWT_CHARACTERS
 from ledger_service.application.json_web_tokens import TokenVerifier
-from ledger_service.application.ports import ReadStore
+from ledger_service.application.ports import DirectoryStore
 from ledger_service.domain.errors import LedgerError, Reason
 
 __all__ = ["CACHE_SECONDS", "MAX_TOKEN_CHARACTERS", "Authenticator", "token_hmac"]
@@ -38,7 +38,7 @@ class Authenticator:
 
     def __init__(
         self,
-        reads: ReadStore,
+        store: DirectoryStore,
         pepper: str,
         bootstrap_token: str | None,
         monotonic: Callable[[], float],
@@ -48,7 +48,7 @@ class Authenticator:
         cache_seconds: float = CACHE_SECONDS,
     ) -> None:
         """`tokens` None: no JWTs are taken. `now`: seconds since 1970."""
-        self._reads = reads
+        self._store = store
         self._pepper = pepper
         self._bootstrap = token_hmac(bootstrap_token, pepper) if bootstrap_token else None
         self._monotonic = monotonic
@@ -108,13 +108,13 @@ class Authenticator:
             return await self._tokens.verify(token)
         if len(token) > MAX_TOKEN_CHARACTERS:
             raise _refused("the token is neither a key nor a JWT; make one with 'ledger-service token create'")
-        found = await self._reads.credential(digest)
+        found = await self._store.credential(digest)
         if found is None:
             raise _refused("the token is not known; make one with 'ledger-service token create'")
         return self._stands_for(found, "token")
 
     async def _by_certificate(self, names: tuple[str, ...]) -> tuple[Principal, float | None]:
-        found = await self._reads.certificates(names) if names else []
+        found = await self._store.certificates(names) if names else []
         if not found:
             raise _refused(
                 "no bearer token, and no credential stands for a name in the client certificate; "

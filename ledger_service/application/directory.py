@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ledger_service.application.ports import ReadStore, StorageError
+from collections.abc import Sequence
+
+from ledger_service.application.ports import DirectoryStore, StorageError
 from ledger_service.domain.account import Entity
 from ledger_service.domain.errors import LedgerError, Reason
 
@@ -12,9 +14,10 @@ _CAPACITY = 100_000
 class Directory:
     """Finds entities; the posting path asks the database for each only once."""
 
-    def __init__(self, reads: ReadStore) -> None:
-        self._reads = reads
+    def __init__(self, store: DirectoryStore) -> None:
+        self._store = store
         self._known: dict[str, Entity] = {}
+        self._ids: dict[int, str] = {}
 
     async def find(self, entity_id: str) -> Entity:
         """The entity, as of some time: only number, id and key are to be relied on.
@@ -29,9 +32,21 @@ class Directory:
             self._known[entity_id] = entity
         return entity
 
+    async def numbered(self, entity_no: int) -> Entity | None:
+        """The entity with this number, as `find` gives it; None: there is none."""
+        entity_id = self._ids.get(entity_no)
+        if entity_id is not None:
+            return await self.find(entity_id)
+        entity = await self._store.entity_numbered(entity_no)
+        if entity is not None:
+            if len(self._ids) >= _CAPACITY:
+                self._ids.clear()
+            self._ids[entity_no] = entity.entity_id
+        return entity
+
     async def fresh(self, entity_id: str) -> Entity:
         """The entity as it is now. Raises LedgerError ENTITY_NOT_FOUND."""
-        entity = await self._reads.entity(entity_id)
+        entity = await self._store.entity(entity_id)
         if entity is None:
             raise LedgerError(
                 Reason.ENTITY_NOT_FOUND,
@@ -39,6 +54,18 @@ class Directory:
                 {"entity_id": entity_id},
             )
         return entity
+
+    async def page(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
+        """Entities as they are now, by id: of those visible (None: all) the next ones after an id."""
+        return await self._store.entities(visible, after, limit)
+
+    async def ping(self) -> None:
+        """Whether the database answers. Raises StorageError."""
+        await self._store.ping()
+
+    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
+        """How far these entities have come. Raises Unavailable."""
+        return await self._store.last_sequences(entity_nos)
 
 
 def unavailable(error: StorageError) -> LedgerError:

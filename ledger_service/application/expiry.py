@@ -9,7 +9,7 @@ import asyncio
 import structlog
 
 from ledger_service.application.committer import Committer
-from ledger_service.application.ports import ReadStore, StorageError
+from ledger_service.application.ports import DirectoryStore, StorageError
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.errors import LedgerError
 
@@ -22,8 +22,8 @@ _AT_ONCE = 1000
 class Expiry:
     """The tidying worker of one process; several do no harm."""
 
-    def __init__(self, reads: ReadStore, committer: Committer, interval_seconds: float) -> None:
-        self._reads = reads
+    def __init__(self, store: DirectoryStore, committer: Committer, interval_seconds: float) -> None:
+        self._store = store
         self._committer = committer
         self._interval_seconds = interval_seconds
         self._task: asyncio.Task[None] | None = None
@@ -43,7 +43,7 @@ class Expiry:
         while True:
             await asyncio.sleep(self._interval_seconds)
             try:
-                entity_nos = await self._reads.entities_due(_AT_ONCE)
+                entity_nos = await self._store.entities_due(_AT_ONCE)
                 # A unit without commands: its batch ends what is due and has nothing else to do.
                 await asyncio.gather(
                     *(self._committer.submit(Unit(entity_no, [])) for entity_no in entity_nos),

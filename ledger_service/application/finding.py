@@ -11,7 +11,7 @@ from ledger_service.application.directory import Directory
 from ledger_service.application.intake import fields, searching
 from ledger_service.application.paging import PageTokens, page_size
 from ledger_service.application.ports import CounterpartyRecord, ReadStore, TooBroad
-from ledger_service.domain.account import Account, Entity
+from ledger_service.domain.account import Entity
 from ledger_service.domain.category import Category
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.money import Currencies
@@ -134,12 +134,6 @@ class Finding:
             return {}
         found = await self._store.categories(entity.entity_no, sorted(wanted))
         return {category.category_id: category for category in found}
-
-    async def accounts_of(self, entity: Entity, transactions: Iterable[Transaction]) -> dict[str, Account]:
-        """The accounts that these transactions touch, by id; for answers that tell of them."""
-        wanted = {posting.account_no for one in transactions for posting in one.postings}
-        found = await self._store.accounts(entity.entity_no, sorted(wanted)) if wanted else []
-        return {account.account_id: account for account in found}
 
     async def _enter(self, principal: Principal, method: str, entity_id: str) -> Entity:
         authorize(principal, method, entity_id)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from enum import IntEnum
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from ledger_service.application.access import Principal, authorize
+from ledger_service.application.access import SCOPES, Principal, authorize, require
 from ledger_service.application.answers import refusal_of, worded
 from ledger_service.application.directory import Directory
 from ledger_service.application.intake import fields
@@ -67,6 +68,34 @@ class Reads:
         authorize(principal, "GetEntity", entity_id)
         return await self._directory.fresh(entity_id)
 
+    async def ready(self) -> None:
+        """Whether the database answers. Raises Unavailable."""
+        await self._directory.ping()
+
+    async def time_zone(self, principal: Principal, method: str, entity_id: str) -> ZoneInfo:
+        """The entity's time zone, for a call that means days or months in it. Raises LedgerError as `method` does."""
+        authorize(principal, method, entity_id)
+        return ZoneInfo((await self._directory.fresh(entity_id)).time_zone)
+
+    async def entity_of(self, principal: Principal, method: str, transaction_id: str) -> str:
+        """The entity that a transaction's id names, for a call that names no entity.
+
+        Raises LedgerError PERMISSION_DENIED without the scope, and TRANSACTION_NOT_FOUND alike for an id that
+        is malformed, made up, or of an entity that the credential has no grant for.
+        """
+        require(principal, SCOPES[method])
+        fields.reference_to(transaction_id, "transaction_id")
+        place = parse_transaction_id(transaction_id)
+        entity = await self._directory.numbered(place[0]) if place is not None else None
+        if (
+            place is None
+            or entity is None
+            or not is_genuine(*place, entity.id_key)
+            or not principal.has_grant(entity.entity_id)
+        ):
+            raise _transaction_not_found(transaction_id)
+        return entity.entity_id
+
     async def entities(self, principal: Principal, size: int, token: str) -> tuple[list[Entity], str]:
         """Those that the caller has grants for, by id."""
         authorize(principal, "ListEntities")
@@ -74,7 +103,7 @@ class Reads:
         query = ("ListEntities", visible)
         place = self._tokens.read(query, token)
         limit = page_size(size)
-        found = await self._store.entities(visible, str(place[0]) if place else "", limit + 1)
+        found = await self._directory.page(visible, str(place[0]) if place else "", limit + 1)
         more = len(found) > limit
         return found[:limit], self._tokens.make(query, [found[limit - 1].entity_id]) if more else ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ledger_service.application.admission import Admission
+from ledger_service.application.asking.answering import Asking
+from ledger_service.application.details import Describer
 from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
 from ledger_service.application.watching import Watching
@@ -29,6 +31,8 @@ class UseCases:
     writes: Writes
     reads: Reads
     finding: Finding
+    asking: Asking
     watching: Watching
+    describer: Describer
     currencies: Currencies
     limits: Limits

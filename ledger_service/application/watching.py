@@ -107,7 +107,7 @@ class Watching:
             if not self._watchers:
                 continue
             try:
-                for entity_no, sequence in (await self._reads.last_sequences(list(self._watchers))).items():
+                for entity_no, sequence in (await self._directory.last_sequences(list(self._watchers))).items():
                     self.advanced(entity_no, sequence)
             except StorageError as error:
                 _log.warning("watch_poll_failed", cause=str(error))

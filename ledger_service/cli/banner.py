@@ -12,9 +12,10 @@ from rich.text import Text
 
 from ledger_service import __version__
 from ledger_service.cli.admin_token import AdminToken
-from ledger_service.config import Settings
+from ledger_service.config import Listeners, Settings
 
 DEFAULT_ADDRESS = str(Settings.model_fields["grpc"].default)
+DEFAULT_REST = str(Settings.model_fields["rest"].default)
 DEFAULT_DATA_DIR = Path(Settings.model_fields["data_dir"].default)
 _FIRST_METHOD = "ledger.v1.EntityService/ListEntities"
 
@@ -30,21 +31,26 @@ class Banner:
     certificate: Path | None = None
     """What clients may verify the server with; None: plain text."""
 
-    def print(self, address: str) -> None:
+    def print(self, listeners: Listeners) -> None:
         """Print to standard output, in colour on a terminal."""
         console = Console(highlight=False, soft_wrap=True)
         console.print()
         console.print(Text(f"  ledger-service {__version__} is serving", style="bold green"))
         console.print()
-        for name, value in self._lines(address):
+        for name, value in self._lines(listeners):
             console.print(Text.assemble(("  " + name.ljust(12), "dim"), value))
         console.print()
         # A supervisor or a test that reads a pipe waits for these lines.
         sys.stdout.flush()
 
-    def _lines(self, address: str) -> list[tuple[str, str]]:
+    def _lines(self, listeners: Listeners) -> list[tuple[str, str]]:
         processes = f" ({self.workers} processes)" if self.workers > 1 else ""
-        lines = [("gRPC", address + processes), ("database", self.database)]
+        lines = []
+        if listeners.grpc != "off":
+            lines.append(("gRPC", listeners.grpc + processes))
+        if listeners.rest != "off":
+            lines.append(("REST", f"{self._url(listeners)}{processes}, documentation at /docs"))
+        lines.append(("database", self.database))
         if self.admin_token and self.admin_token.is_new:
             lines += [
                 ("token", self.admin_token.token),
@@ -56,13 +62,31 @@ class Banner:
             lines.append(("token", "the administrator's is the value of LEDGER_BOOTSTRAP_TOKEN"))
         else:
             lines.append(("token", "make one with: ledger-service token create --help"))
-        lines += [
+        return lines + self._first_steps(listeners) + [("stop", "Ctrl-C (finishes what was accepted)")]
+
+    def _first_steps(self, listeners: Listeners) -> list[tuple[str, str]]:
+        if listeners.grpc == "off":
+            target = "" if listeners.rest == DEFAULT_REST else f" --address {listeners.rest}"
+            trust = f" --cacert {shlex.quote(str(self.certificate))}" if self.certificate else ""
+            return [
+                ("first call", f"curl{trust} -H {self._header} {self._url(listeners)}/v1/entities"),
+                ("health", f"{_program()} health --rest{target}"),
+            ]
+        address = listeners.grpc
+        return [
             ("first call", f"grpcurl {self._transport} -H {self._header} {address} {_FIRST_METHOD}"),
-            ("", f"{_program()} demo{self._demo_options(address)}"),
-            ("health", f"{_program()} health{_target_option(address)}"),
-            ("stop", "Ctrl-C (finishes what was accepted)"),
+            *([("", f"{_program()} demo{self._demo_options(address)}")] if self.certificate is None else []),
+            ("health", f"{_program()} health{self._health_options(address)}"),
         ]
-        return lines
+
+    def _url(self, listeners: Listeners) -> str:
+        return f"{'https' if self.certificate else 'http'}://{listeners.rest}"
+
+    def _health_options(self, address: str) -> str:
+        options = "" if address == DEFAULT_ADDRESS else f" --address {address}"
+        return (
+            options if self.certificate is None else f"{options} --tls-certificate {shlex.quote(str(self.certificate))}"
+        )
 
     def _demo_options(self, address: str) -> str:
         """What the demo can't know by itself here."""

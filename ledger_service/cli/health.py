@@ -1,7 +1,9 @@
-"""`ledger-service health`: ask a running service whether it serves (grpc.health.v1)."""
+"""`ledger-service health`: ask a running service whether it serves (grpc.health.v1, or /readyz of REST)."""
 
 from __future__ import annotations
 
+import http.client
+import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,10 @@ def command(
     address: Annotated[
         str | None, typer.Option(help="HOST:PORT of the service; default: LEDGER_GRPC, 127.0.0.1:50051.")
     ] = None,
+    rest: Annotated[
+        bool,
+        typer.Option("--rest", help="Ask REST (default: LEDGER_REST, 127.0.0.1:8080); so does LEDGER_GRPC=off."),
+    ] = False,
     service: Annotated[
         str, typer.Option(help="A service by its full name, as ledger.v1.TransactionService; default: all.")
     ] = "",
@@ -37,12 +43,19 @@ def command(
     ] = None,
 ) -> None:
     """Check that the service answers and is SERVING. Exit 0 if so, 1 if not: for container health checks."""
-    settings = load_settings(grpc=address)
-    target = Address.parse(settings.grpc)
+    settings = load_settings(**{"rest" if rest else "grpc": address})
+    by_rest = rest or settings.grpc == "off"
+    listener = settings.rest if by_rest else settings.grpc
+    if listener == "off":
+        raise CommandError("LEDGER_REST is off; leave --rest out", ExitCode.USAGE)
+    target = Address.parse(listener)
     target = target._replace(host=_ANY_HOST.get(target.host, target.host))
     certificate = Path(tls_certificate) if tls_certificate else settings.tls_certificate
-    with _channel(str(target), certificate, client_certificate, client_key) as channel:
-        status = _check(channel, str(target), service, timeout)
+    if by_rest:
+        status = _check_rest(target, timeout, certificate, client_certificate, client_key)
+    else:
+        with _channel(str(target), certificate, client_certificate, client_key) as channel:
+            status = _check(channel, str(target), service, timeout)
     typer.echo(status)
     if status != "SERVING":
         raise typer.Exit(1)
@@ -95,3 +108,34 @@ def _check(channel: Channel, target: str, service: str, timeout: float) -> str:
     except grpc.RpcError as error:
         raise CommandError(f"no healthy service at {target}: {error.code().name}: {error.details()}") from None
     return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+
+
+def _check_rest(
+    target: Address,
+    timeout: float,
+    certificate: Path | None,
+    client_certificate: Path | None,
+    client_key: Path | None,
+) -> str:
+    connection = http.client.HTTPConnection(target.host, target.port, timeout=timeout)
+    try:
+        if certificate is not None:
+            context = _trusting(certificate, client_certificate, client_key)
+            connection = http.client.HTTPSConnection(target.host, target.port, timeout=timeout, context=context)
+        connection.request("GET", "/readyz")
+        return "SERVING" if connection.getresponse().status == 200 else "NOT_SERVING"
+    except (OSError, http.client.HTTPException) as error:
+        raise CommandError(f"no healthy service at {target}: {error}") from None
+    finally:
+        connection.close()
+
+
+def _trusting(certificate: Path, client_certificate: Path | None, client_key: Path | None) -> ssl.SSLContext:
+    """This very certificate is trusted and nothing else, whatever name the service is asked by."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(certificate)
+    if client_certificate is not None:
+        context.load_cert_chain(client_certificate, client_key)
+    return context

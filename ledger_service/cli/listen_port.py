@@ -14,12 +14,13 @@ _WAIT_SECONDS = 3.0
 _RETRY_SECONDS = 0.1
 
 
-async def reserve_port(address: Address, *, shared: bool) -> tuple[Address, socket.socket | None]:
+async def reserve_port(address: Address, *, shared: bool, option: str) -> tuple[Address, socket.socket | None]:
     """Check that nobody serves on `address`; for several workers also choose and hold the port they share.
 
     grpc shares ports by default (SO_REUSEPORT), silently, even with another service: so the check binds the
     port without that option, which fails while anybody listens. The socket returned for workers is bound with
-    it and never listens: it takes no connections and keeps the port ours while workers come and go.
+    it and never listens: it takes no connections and keeps the port ours while workers come and go. `option`
+    is what errors tell to change, such as "--grpc (LEDGER_GRPC)".
 
     Returns:
         The address with the port that was chosen if it was 0 and the port is shared, and the socket to keep
@@ -39,7 +40,7 @@ async def reserve_port(address: Address, *, shared: bool) -> tuple[Address, sock
             if error.errno == errno.EADDRINUSE and loop.time() < deadline:
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
-            raise CannotStartError(_explain(address, error)) from error
+            raise CannotStartError(_explain(address, error, option)) from error
     if not shared:
         return address, None
     held = _bind(address, reuse_port=True)
@@ -63,10 +64,7 @@ def _bind(address: Address, *, reuse_port: bool) -> socket.socket:
     return bound
 
 
-def _explain(address: Address, error: OSError) -> str:
+def _explain(address: Address, error: OSError, option: str) -> str:
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {address.port} on {address.host} is in use: "
-            "stop what serves there, or choose another --grpc (LEDGER_GRPC)"
-        )
-    return f"cannot serve on {address} ({error.strerror}): choose another --grpc (LEDGER_GRPC)"
+        return f"port {address.port} on {address.host} is in use: stop what serves there, or choose another {option}"
+    return f"cannot serve on {address} ({error.strerror}): choose another {option}"

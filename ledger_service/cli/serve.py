@@ -16,6 +16,7 @@ from ledger_service.cli.errors import CannotStartError
 from ledger_service.cli.progress import Progress, make_progress
 from ledger_service.config import (
     Address,
+    Listeners,
     Settings,
     load_settings,
     misspelt_variables,
@@ -42,7 +43,11 @@ def command(
     ] = None,
     grpc: Annotated[
         str | None,
-        typer.Option(help="HOST:PORT to serve gRPC on (default: 127.0.0.1:50051); port 0: a free one."),
+        typer.Option(help="HOST:PORT to serve gRPC on (default: 127.0.0.1:50051), or off; port 0: a free one."),
+    ] = None,
+    rest: Annotated[
+        str | None,
+        typer.Option(help="HOST:PORT to serve REST on (default: 127.0.0.1:8080), or off; port 0: a free one."),
     ] = None,
     tls_certificate: Annotated[
         str | None, typer.Option(help="PEM file of the server's certificate: serve TLS.")
@@ -75,7 +80,7 @@ def command(
     from ledger_service.telemetry import configure_logging
 
     settings = load_settings(
-        dsn=dsn, data_dir=data_dir, grpc=grpc, workers=workers, metrics=metrics, log_level=log_level,
+        dsn=dsn, data_dir=data_dir, grpc=grpc, rest=rest, workers=workers, metrics=metrics, log_level=log_level,
         log_format=log_format, tls_certificate=tls_certificate, tls_key=tls_key, tls_client_ca=tls_client_ca,
         insecure=insecure,
     )  # fmt: skip
@@ -96,7 +101,6 @@ async def _until_signal(settings: Settings, progress: Progress) -> None:
 
 async def _serve(settings: Settings, progress: Progress) -> None:
     from ledger_service.bootstrap import tls_files
-    from ledger_service.cli.listen_port import reserve_port
     from ledger_service.tls import TlsError, read_tls
 
     if files := tls_files(settings):
@@ -105,24 +109,38 @@ async def _serve(settings: Settings, progress: Progress) -> None:
             read_tls(files)
         except TlsError as error:
             raise CannotStartError(str(error)) from error
-    address, held_port = await reserve_port(Address.parse(settings.grpc), shared=settings.workers > 1)
-    try:
+    with contextlib.ExitStack() as held_ports:
+        listeners = await _reserve_ports(settings, held_ports)
         if settings.dsn is not None:
-            await _serve_on(settings, address, settings.dsn.get_secret_value(), None, progress)
+            await _serve_on(settings, listeners, settings.dsn.get_secret_value(), None, progress)
             return
-        await _serve_embedded(settings, address, progress)
-    finally:
-        if held_port is not None:
-            held_port.close()
+        await _serve_embedded(settings, listeners, progress)
 
 
-async def _serve_embedded(settings: Settings, address: Address, progress: Progress) -> None:
+async def _reserve_ports(settings: Settings, held_ports: contextlib.ExitStack) -> Listeners:
+    """Where to listen, the ports chosen and held as far as workers need that."""
+    from ledger_service.cli.listen_port import reserve_port
+
+    found = {}
+    for name in Listeners._fields:
+        found[name] = getattr(settings, name)
+        if found[name] != "off":
+            address, held = await reserve_port(
+                Address.parse(found[name]), shared=settings.workers > 1, option=f"--{name} (LEDGER_{name.upper()})"
+            )
+            found[name] = str(address)
+            if held is not None:
+                held_ports.enter_context(contextlib.closing(held))
+    return Listeners(**found)
+
+
+async def _serve_embedded(settings: Settings, listeners: Listeners, progress: Progress) -> None:
     from ledger_service.storage.embedded import EmbeddedPostgres, EmbeddedPostgresError
 
     try:
         server = await EmbeddedPostgres.start(settings.data_dir, progress=progress)
         try:
-            await _serve_on(settings, address, server.service_dsn, server, progress)
+            await _serve_on(settings, listeners, server.service_dsn, server, progress)
         finally:
             # A second Ctrl-C must not leave the database half stopped.
             _on_signals(lambda: None)
@@ -133,7 +151,7 @@ async def _serve_embedded(settings: Settings, address: Address, progress: Progre
 
 
 async def _serve_on(
-    settings: Settings, address: Address, dsn: str, server: EmbeddedPostgres | None, progress: Progress
+    settings: Settings, listeners: Listeners, dsn: str, server: EmbeddedPostgres | None, progress: Progress
 ) -> None:
     from ledger_service.cli.admin_token import ensure_admin_token
     from ledger_service.cli.banner import Banner
@@ -155,10 +173,10 @@ async def _serve_on(
     progress("Starting to serve")
     run = _run_pool if settings.workers > 1 else _run_single
     if server is None:
-        await run(settings, address, dsn, token, banner.print)
+        await run(settings, listeners, dsn, token, banner.print)
         return
     async with _keeping_alive(server, progress):
-        await run(settings, address, dsn, token, banner.print)
+        await run(settings, listeners, dsn, token, banner.print)
 
 
 @contextlib.asynccontextmanager
@@ -198,7 +216,7 @@ async def _keep_alive(server: EmbeddedPostgres, progress: Progress) -> None:
 
 
 async def _run_single(
-    settings: Settings, address: Address, dsn: str, token: str | None, ready: Callable[[str], None]
+    settings: Settings, listeners: Listeners, dsn: str, token: str | None, ready: Callable[[Listeners], None]
 ) -> None:
     from ledger_service.bootstrap import CANNOT_SERVE, WorkerConfig, run_worker
     from ledger_service.storage.connect_errors import DATABASE_ERRORS, explain_database_error
@@ -206,7 +224,7 @@ async def _run_single(
     config = WorkerConfig(
         settings=settings,
         dsn=dsn,
-        grpc_address=str(address),
+        listeners=listeners,
         reuse_port=False,
         bootstrap_token=token,
         worker_index=0,
@@ -222,12 +240,16 @@ async def _run_single(
 
 
 async def _run_pool(
-    settings: Settings, address: Address, dsn: str, token: str | None, ready: Callable[[str], None]
+    settings: Settings, listeners: Listeners, dsn: str, token: str | None, ready: Callable[[Listeners], None]
 ) -> None:
     from ledger_service.cli.worker_pool import WorkerPool
 
     # By environment, which other users cannot read; arguments are public.
-    environment = settings.to_environment() | {"LEDGER_DSN": dsn, "LEDGER_GRPC": str(address)}
+    environment = settings.to_environment() | {
+        "LEDGER_DSN": dsn,
+        "LEDGER_GRPC": listeners.grpc,
+        "LEDGER_REST": listeners.rest,
+    }
     if token is not None:
         environment["LEDGER_BOOTSTRAP_TOKEN"] = token
     pool = WorkerPool(settings.workers, environment, drain_seconds=settings.drain_seconds, ready=ready)

@@ -8,7 +8,7 @@ import signal
 import sys
 
 from ledger_service.cli.errors import CannotStartError, CommandError
-from ledger_service.config import Settings, load_settings
+from ledger_service.config import Listeners, Settings, load_settings
 
 
 def command() -> None:
@@ -36,7 +36,7 @@ async def _run(settings: Settings, dsn: str, index: int) -> None:
     config = WorkerConfig(
         settings=settings,
         dsn=dsn,
-        grpc_address=settings.grpc,
+        listeners=Listeners(settings.grpc, settings.rest),
         reuse_port=True,
         bootstrap_token=token.get_secret_value() if token else None,
         worker_index=index,
@@ -49,8 +49,8 @@ async def _run(settings: Settings, dsn: str, index: int) -> None:
         raise CannotStartError(explain_database_error(error, dsn)) from error
 
 
-def _report_ready(address: str) -> None:
-    sys.stdout.write(f"ready {address}\n")
+def _report_ready(listeners: Listeners) -> None:
+    sys.stdout.write(f"ready {listeners.grpc} {listeners.rest}\n")
     sys.stdout.flush()
     # Nobody reads the pipe from here on; whatever is printed goes where the logs go.
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

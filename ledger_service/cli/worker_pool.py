@@ -14,6 +14,7 @@ import structlog
 
 from ledger_service.cli.errors import CannotStartError, ExitCode
 from ledger_service.cli.restart import MAX_QUICK_DEATHS, QUICK_SECONDS, RestartPolicy
+from ledger_service.config import Listeners
 
 _READY = "ready "
 # Longer than the workers' own limit for draining, so that they end by themselves.
@@ -36,7 +37,7 @@ class WorkerPool:
         environment: Mapping[str, str],
         *,
         drain_seconds: float,
-        ready: Callable[[str], None],
+        ready: Callable[[Listeners], None],
     ) -> None:
         self._count = count
         self._environment = environment
@@ -127,5 +128,5 @@ class WorkerPool:
                 before = len(self._served)
                 self._served.add(index)
                 if before < len(self._served) == self._count:
-                    self._ready(text.removeprefix(_READY))
+                    self._ready(Listeners(*text.removeprefix(_READY).split()))
                 return

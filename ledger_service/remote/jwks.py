@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx2
 
 from ledger_service.application.verification_keys import KeysUnavailableError
+from ledger_service.remote.hosts import is_loopback
 
 MAX_BYTES = 256 * 1024
 """Of a key set."""
@@ -24,7 +24,7 @@ def check_jwks_url(url: str) -> None:
         raise ValueError("no user and password in the URL of a key set: it is public")
     if not parts.hostname:
         raise ValueError("the URL of the key set has no host")
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(parts.hostname)):
         # Who can change the answer on its way can sign tokens.
         raise ValueError("the URL of the key set must begin with https:// (http:// only on this machine)")
 
@@ -35,8 +35,11 @@ class JwksUrl:
     def __init__(self, url: str) -> None:
         check_jwks_url(url)
         self._url = url
+        # Once: reading the authorities takes milliseconds, in which nobody else would be served.
+        self._context = httpx2.create_ssl_context()
         # A proxy of the environment is meant for the outside.
-        self._use_environment = not _is_loopback(urlsplit(url).hostname or "")
+        direct = is_loopback(urlsplit(url).hostname or "")
+        self._mounts = {"all://": None, "http://": None, "https://": None} if direct else None
 
     async def read(self) -> bytes:
         """The answer's body. Raises KeysUnavailableError: no answer in time, another status than 200, too large."""
@@ -44,7 +47,7 @@ class JwksUrl:
             async with (
                 asyncio.timeout(TIMEOUT_SECONDS),
                 httpx2.AsyncClient(
-                    timeout=TIMEOUT_SECONDS, follow_redirects=False, trust_env=self._use_environment
+                    timeout=TIMEOUT_SECONDS, follow_redirects=False, verify=self._context, mounts=self._mounts
                 ) as client,
                 client.stream("GET", self._url, headers={"accept": "application/json"}) as response,
             ):
@@ -86,12 +89,3 @@ async def _bounded_body(response: httpx2.Response) -> bytes:
         if len(body) > MAX_BYTES:
             raise KeysUnavailableError(f"the issuer's answer has more than {MAX_BYTES} bytes")
     return bytes(body)
-
-
-def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -129,7 +129,7 @@ class _Counters:
     """The metrics of one method, found once."""
 
     def __init__(self, kind: str, method: Callable[..., Any]) -> None:
-        service = "ledger.v1." + method.__qualname__.partition(".")[0].removesuffix("Servicer")
+        service = "ledger.v1." + method.__qualname__.partition(".")[0].removesuffix("r")
         self._labels = (kind, service, method.__name__)
         self._started = telemetry.RPC_STARTED.labels(*self._labels)
         self._seconds = telemetry.RPC_SECONDS.labels(*self._labels)

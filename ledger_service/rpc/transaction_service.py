@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+from ledger.v1 import question_pb2, transaction_service_pb2_grpc
 from ledger.v1 import transaction_service_pb2 as pb
-from ledger.v1 import transaction_service_pb2_grpc
 from ledger_service.application.access import Principal
 from ledger_service.application.intake import fields, transactions
 from ledger_service.application.use_cases import UseCases
@@ -13,6 +13,7 @@ from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
 from ledger_service.rpc import incoming, outgoing
+from ledger_service.rpc.asking import OutgoingAnswer
 from ledger_service.rpc.bulk import Bulk
 from ledger_service.rpc.calls import streaming, unary
 from ledger_service.rpc.errors import status_of
@@ -32,6 +33,8 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         self._currencies = use_cases.currencies
         self._out = Outgoing(use_cases.currencies)
         self._bulk = Bulk(use_cases, self._out)
+        self._asking = use_cases.asking
+        self._out_answer = OutgoingAnswer(self._out)
 
     @unary
     async def CreateTransaction(
@@ -280,6 +283,13 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         async for entity, events in self._watching.watch(principal, entity_id, request.after_sequence):
             for event in events:
                 yield event_message(self._out, entity, event)
+
+    @unary
+    async def AskTransactions(
+        self, principal: Principal, request: question_pb2.AskTransactionsRequest
+    ) -> question_pb2.AskTransactionsResponse:
+        entity, answer = await self._asking.ask(principal, fields.entity_id(request.entity_id), request.question)
+        return self._out_answer.answer(entity, answer)
 
     async def _change(
         self, principal: Principal, method: str, entity_id: str, command: Command

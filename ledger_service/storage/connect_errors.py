@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlsplit
 
 import asyncpg
+
+_REFUSED_ROLE = re.compile(r'set role "(\w+)"')
 
 # All that connecting and the first statements raise. ValueError is asyncpg's for a DSN it cannot read.
 DATABASE_ERRORS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, ValueError)
@@ -18,6 +21,9 @@ def explain_database_error(error: BaseException, dsn: str) -> str:
     if isinstance(error, asyncpg.InvalidCatalogNameError):
         return f"{error} at {place}: create it first, or name another one in the DSN"
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        role = _REFUSED_ROLE.search(str(error))
+        if role is not None:
+            return f"the database {place} does not let this user act as {role[1]}: run GRANT {role[1]} TO the user"
         return f"the database {place} does not allow this: {error}; give LEDGER_MIGRATE_DSN a user that may"
     if isinstance(error, asyncpg.PostgresError):
         return f"the database {place} reports: {error}"

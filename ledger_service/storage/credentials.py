@@ -155,7 +155,7 @@ async def _insert(
 @asynccontextmanager
 async def _writing(dsn: str) -> AsyncIterator[Any]:
     """One database transaction. READ COMMITTED: what counts the live keys must see those made while it waited."""
-    connection = await database.connect_writer(dsn)
+    connection = await database.connect_credentials(dsn)
     try:
         async with connection.transaction(isolation="read_committed"):
             yield connection

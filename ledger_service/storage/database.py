@@ -8,9 +8,17 @@ from typing import Any
 import asyncpg
 
 from ledger_service.storage import numeric
+from ledger_service.storage.plans import DISCARD, PlanAge
 
 WRITER_ROLE = "ledger_service"
 READER_ROLE = "ledger_reader"
+"""Sees one entity at a time: see entity_pool."""
+DIRECTORY_ROLE = "ledger_directory"
+CREDENTIALS_ROLE = "ledger_credentials"
+AUDITOR_ROLE = "ledger_auditor"
+SERVING_ROLES = (WRITER_ROLE, READER_ROLE, DIRECTORY_ROLE)
+"""What the user that serves must be allowed to act as (migrations 0003 and 0005)."""
+ROLES = (*SERVING_ROLES, CREDENTIALS_ROLE, AUDITOR_ROLE)
 
 _COMMON = {
     "search_path": "ledger",
@@ -42,11 +50,8 @@ _WRITER = {
 
 _READER = {
     **_COMMON,
-    "role": READER_ROLE,
     "default_transaction_read_only": "on",
     "statement_timeout": "30s",
-    # A list's best way depends on which of its filters are given.
-    "plan_cache_mode": "force_custom_plan",
 }
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -67,17 +72,83 @@ async def connect_writer(dsn: str) -> asyncpg.Connection[Any]:
     return connection
 
 
-async def reader_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
-    """A pool of connections that can only read."""
+async def connect_credentials(dsn: str) -> asyncpg.Connection[Any]:
+    """A connection that can read and write credentials, and nothing else."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        command_timeout=COMMAND_TIMEOUT_SECONDS,
+        server_settings={**_WRITER, "role": CREDENTIALS_ROLE, "application_name": "ledger-credentials"},
+    )
+
+
+class EntityConnection(asyncpg.Connection):
+    """A connection on which row-level security shows one entity, and which knows which one that is."""
+
+    _entity_no: int | None = None
+    _plan_age: PlanAge | None = None
+
+    async def bind(self, entity_no: int) -> None:
+        """Show this entity and no other from now on; costs a round trip if it was another one.
+
+        Not inside a database transaction: a rollback would take it back, unnoticed.
+        """
+        if self.is_in_transaction():
+            raise asyncpg.InterfaceError("an entity is bound before BEGIN, not after it")
+        if self._plan_age is None:
+            self._plan_age = PlanAge()
+        statements = [DISCARD] if self._plan_age.is_over() else []
+        if self._entity_no != entity_no:
+            # Until the server has answered nobody knows which entity it is bound to.
+            self._entity_no = None
+            statements.append(f"SET {ENTITY_SETTING} = {entity_no:d}")
+        if statements:
+            await self.execute("; ".join(statements))
+            self._entity_no = entity_no
+
+
+ENTITY_SETTING = "ledger.entity_no"
+"""What the policies of migration 0005 compare with."""
+_NO_ENTITY = "0"
+
+
+async def entity_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
+    """A pool of connections that can only read, and see nothing until they are bound to an entity."""
+    settings = {
+        "role": READER_ROLE,
+        ENTITY_SETTING: _NO_ENTITY,
+        "application_name": "ledger-reader",
+        # Policies make planning dearer, and planning was most of a look-up's time: plan once (but see connections).
+        "plan_cache_mode": "force_generic_plan",
+    }
+    return await _pool(dsn, size, settings, EntityConnection)
+
+
+async def directory_pool(dsn: str, size: int) -> asyncpg.Pool[Any]:
+    """A pool of connections that can only read, of all entities no more than that they are there."""
+    settings = {
+        "role": DIRECTORY_ROLE,
+        "application_name": "ledger-directory",
+        # Few and rare queries, of which one has an optional filter.
+        "plan_cache_mode": "force_custom_plan",
+    }
+    return await _pool(dsn, size, settings, asyncpg.Connection)
+
+
+async def _pool(
+    dsn: str, size: int, settings: dict[str, str], connection_class: type[asyncpg.Connection[Any]]
+) -> asyncpg.Pool[Any]:
     return await asyncpg.create_pool(
         dsn,
         min_size=1,
         max_size=size,
         timeout=CONNECT_TIMEOUT_SECONDS,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
-        server_settings={**_READER, "application_name": "ledger-reader"},
+        server_settings={**_READER, **settings},
+        connection_class=connection_class,
         init=_prepare,
-        # Nothing of a session is ever changed, so there is nothing to reset: saves a round trip a call.
+        # All that is ever changed of a session is the entity it is bound to, and the connection knows that one:
+        # there is nothing to reset, which saves a round trip a call.
         reset=_keep,
     )
 
@@ -185,17 +256,16 @@ def _check_settings(settings: dict[str, Any]) -> None:
 
 
 async def _check_roles(connection: Any) -> None:
-    """The service acts as two roles of the migrations; the DSN's user must be allowed to."""
-    user, may_write, may_read = await connection.fetchrow(
-        "SELECT current_user, pg_has_role(w.oid, 'MEMBER'), pg_has_role(r.oid, 'MEMBER') "
-        "FROM (SELECT to_regrole($1) AS oid) w, (SELECT to_regrole($2) AS oid) r",
-        WRITER_ROLE,
-        READER_ROLE,
+    """The service acts as roles of the migrations; the DSN's user must be allowed to."""
+    user, missing = await connection.fetchrow(
+        "SELECT current_user, array_agg(r.name) FILTER (WHERE o.oid IS NULL OR NOT pg_has_role(o.oid, 'MEMBER')) "
+        "FROM unnest($1::text[]) AS r (name) LEFT JOIN pg_roles o ON o.rolname = r.name",
+        SERVING_ROLES,
     )
-    if not (may_write and may_read):
+    if missing:
         raise UnsafeServerError(
-            f"user {user} may not act as {WRITER_ROLE} and {READER_ROLE}: "
-            f"run GRANT {WRITER_ROLE}, {READER_ROLE} TO {user}, or 'ledger-service migrate' if they do not exist"
+            f"user {user} may not act as {' and '.join(missing)}: "
+            f"run GRANT {', '.join(SERVING_ROLES)} TO {user}, or 'ledger-service migrate' if they do not exist"
         )
     if not await connection.fetchval("SELECT EXISTS (SELECT FROM pg_namespace WHERE nspname = 'ledger')"):
         raise UnsafeServerError("the database has no ledger yet: run 'ledger-service migrate'")

@@ -1,14 +1,16 @@
-"""Reads for the use cases: as a role that can't write, every answer from one snapshot."""
+"""Reads of one entity: as a role that can't write and sees no other entity, every answer from one snapshot.
+
+Each method takes the entity's number, and there is one way to a connection, which binds it to that entity
+(row-level security, docs/decisions/0013). So a query that asks for too much gets nothing, not a stranger's rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from typing import Any
 
-import asyncpg
-
+from ledger_service.application.asking.ports import Arrangement, Known, Rows, RowsWanted
 from ledger_service.application.ports import (
     AccountFilter,
     AccountPlace,
@@ -22,53 +24,33 @@ from ledger_service.application.ports import (
     SearchFilter,
     TransactionFilter,
     TransactionPlace,
-    Unavailable,
 )
-from ledger_service.domain.account import Account, Entity
+from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import BalanceAfter, Transaction
-from ledger_service.storage import database, finding, rows, sql
+from ledger_service.storage import asking, finding, rows, sql
+from ledger_service.storage.connections import Bound, shift_of
 
 _QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
 _LISTING = sql.load("listing.sql")
-
-_Result = TypeVar("_Result")
 
 
 class ReadStore:
     """See application.ports.ReadStore."""
 
-    def __init__(self, pool: asyncpg.Pool[Any], clock: Clock) -> None:
-        self._pool = pool
+    def __init__(self, entities: Bound, clock: Clock) -> None:
+        self._entities = entities
         self._clock = clock
 
     @classmethod
     async def open(cls, dsn: str, size: int, clock: Clock) -> ReadStore:
         """Connect. Raises Unavailable."""
-        return cls(await _guarded(database.reader_pool, dsn, size), clock)
+        return cls(await Bound.open(dsn, size), clock)
 
     async def close(self) -> None:
         """Drop all connections."""
-        self._pool.terminate()
-
-    async def currencies(self) -> dict[str, int]:
-        """Registered currencies beyond ISO 4217, with their exponents."""
-        return dict(await self._fetch("currencies"))
-
-    async def secret(self, name: str) -> bytes:
-        """A secret that all processes share."""
-        [(value,)] = await self._fetch("secret", name)
-        return bytes(value)
-
-    async def entity(self, entity_id: str) -> Entity | None:
-        """As it is now."""
-        records = await self._fetch("entity", entity_id)
-        return rows.entity_of(records[0]) if records else None
-
-    async def entities(self, visible: Sequence[str] | None, after: str, limit: int) -> list[Entity]:
-        """By id."""
-        return [rows.entity_of(record) for record in await self._fetch("entities", visible, after, limit)]
+        self._entities.close()
 
     async def account_numbers(self, entity_no: int, account_ids: Sequence[str]) -> dict[str, int]:
         """Numbers of those that exist."""
@@ -76,7 +58,7 @@ class ReadStore:
 
     async def accounts(self, entity_no: int, account_nos: Sequence[int]) -> list[Account]:
         """In the order asked for; unknown numbers are left out."""
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             return await _accounts(connection, entity_no, account_nos)
 
     async def list_accounts(
@@ -84,7 +66,7 @@ class ReadStore:
     ) -> list[tuple[Account, AccountPlace]]:
         """By code, then id; or in the order of the tree."""
         common = (entity_no, wanted.parent_no, wanted.type, wanted.code_prefix, wanted.state)
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no) as connection:
             if wanted.tree:
                 records = await connection.fetch(
                     _QUERIES["accounts_tree"], *common, list(after.path) if after else None, limit
@@ -163,14 +145,14 @@ class ReadStore:
 
     async def transactions(self, entity_no: int, transaction_nos: Sequence[int]) -> list[Transaction]:
         """As they are now, in the order asked for; unknown numbers are left out."""
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             return await transactions(connection, entity_no, transaction_nos)
 
     async def transactions_by_reference(
         self, entity_no: int, reference: str, after: int, limit: int
     ) -> list[Transaction]:
         """As they are now, oldest first."""
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(_QUERIES["by_reference"], entity_no, reference, after, limit)
             return await transactions(connection, entity_no, [record["sequence"] for record in records])
 
@@ -189,26 +171,38 @@ class ReadStore:
         ]
         if wanted.by_effective_time:
             arguments.append(after.effective_time if after else None)
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no) as connection:
             return await complete(connection, await connection.fetch(_listing(wanted), *arguments))
 
     async def search(
         self, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int, seconds: float
     ) -> tuple[int, list[Transaction]]:
         """How many there are, up to `most` and one more, and a page of them."""
-        async with self._snapshot() as connection, finding.limited(connection, seconds):
+        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
             numbers = await finding.search(connection, entity_no, wanted, most + 1)
             page = numbers[skip : min(skip + limit, most)]
             return len(numbers), await transactions(connection, entity_no, page)
 
     async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
         """By key, after one."""
-        async with self._snapshot() as connection, finding.limited(connection, seconds):
+        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
             return await finding.counterparties(connection, entity_no, after, limit)
+
+    async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
+        """What questions may name, at most so many of a kind."""
+        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+            return await asking.known_names(connection, entity_no, most)
+
+    async def ask(
+        self, entity_no: int, wanted: RowsWanted, arranged: Arrangement, other: RowsWanted | None, seconds: float
+    ) -> Rows:
+        """The rows of a plan, and the summaries of another period to compare with."""
+        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+            return await asking.ask(connection, entity_no, wanted, arranged, other)
 
     async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]:
         """Those that exist."""
-        records = await _guarded(self._pool.fetch, finding.QUERIES["categories"], entity_no, list(category_ids))
+        records = await self._entities.fetch(entity_no, finding.QUERIES["categories"], list(category_ids))
         return [rows.category_of(record) for record in records]
 
     async def list_categories(
@@ -216,14 +210,15 @@ class ReadStore:
     ) -> list[Category]:
         """By name, then id."""
         place = after or (None, None)
-        records = await _guarded(
-            self._pool.fetch, finding.QUERIES["categories_page"], entity_no, include_archived, *place, limit
-        )
+        async with self._entities.snapshot(entity_no) as connection:
+            records = await connection.fetch(
+                finding.QUERIES["categories_page"], entity_no, include_archived, *place, limit
+            )
         return [rows.category_of(record) for record in records]
 
     async def revisions(self, entity_no: int, transaction_no: int, after: int, limit: int) -> list[Transaction]:
         """All versions of a transaction, oldest first."""
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(_QUERIES["revisions"], entity_no, transaction_no, after, limit)
             return await complete(connection, records)
 
@@ -258,26 +253,9 @@ class ReadStore:
             )
         return found
 
-    async def last_sequences(self, entity_nos: Sequence[int]) -> dict[int, int]:
-        """How far these entities have come."""
-        return dict(await self._fetch("last_sequences", list(entity_nos)))
-
-    async def entities_due(self, limit: int) -> list[int]:
-        """Entities with open transactions whose time is over."""
-        return [entity_no for (entity_no,) in await self._fetch("entities_due", self._shift(), limit)]
-
-    async def credential(self, token_hmac: bytes) -> dict[str, Any] | None:
-        """What a token stands for."""
-        records = await self._fetch("credentials", token_hmac)
-        return dict(records[0]) if records else None
-
-    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
-        """What these names in a client certificate stand for, unless it has been revoked."""
-        return [dict(record) for record in await self._fetch("certificates", list(names))]
-
     async def _events(self, selection: str, entity_no: int, *arguments: Any) -> list[Event]:
         query = _QUERIES["events"].format(selection=_QUERIES[selection].split("\n", 1)[1])
-        async with self._snapshot() as connection:
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
             records = await connection.fetch(query, entity_no, *arguments)
             places = {(entity_no, record["postings_at"]) for record in records if record["postings_at"] is not None}
             postings = rows.postings_of(await _fetch(connection, "postings", places)) if places else {}
@@ -311,25 +289,11 @@ class ReadStore:
         return found
 
     def _shift(self) -> timedelta:
-        """How far the clock is from the database's: nothing, but in tests."""
-        now = datetime.now(UTC)
-        return self._clock.adjust(now) - now
+        return shift_of(self._clock)
 
-    async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
-        records: list[Any] = await _guarded(self._pool.fetch, _QUERIES[name], *arguments)
-        return records
-
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[Any]:
-        """A connection that sees one state of the database until the end."""
-        try:
-            async with (
-                self._pool.acquire() as connection,
-                connection.transaction(isolation="repeatable_read", readonly=True),
-            ):
-                yield connection
-        except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-            raise Unavailable(str(error) or type(error).__name__) from error
+    async def _fetch(self, name: str, entity_no: int, *arguments: Any) -> list[Any]:
+        """The rows of a query whose first argument is the entity."""
+        return await self._entities.fetch(entity_no, _QUERIES[name], *arguments)
 
 
 def _listing(wanted: TransactionFilter) -> str:
@@ -392,9 +356,7 @@ async def complete(connection: Any, records: Sequence[Any]) -> list[Transaction]
     ]
 
 
-async def _reversals(
-    connection: Any, originals: Collection[tuple[int, int]]
-) -> dict[tuple[int, int], tuple[int, ...]]:
+async def _reversals(connection: Any, originals: Collection[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, ...]]:
     """Numbers of the reversals of these transactions, oldest first."""
     found: dict[tuple[int, int], tuple[int, ...]] = {}
     if originals:
@@ -410,11 +372,3 @@ async def _fetch(connection: Any, name: str, places: Iterable[tuple[int, int]]) 
         _QUERIES[name], [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     )
     return records
-
-
-async def _guarded(call: Callable[..., Awaitable[_Result]], *arguments: Any) -> _Result:
-    """The call's result; a database that can't be reached is said to be Unavailable."""
-    try:
-        return await call(*arguments)
-    except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
-        raise Unavailable(str(error) or type(error).__name__) from error

@@ -21,6 +21,7 @@ from ledger_service.storage.proof.findings import Findings, Rule
 from ledger_service.storage.proof.guards import check_guards
 from ledger_service.storage.proof.journal import Journal
 from ledger_service.storage.proof.lives import Lives
+from ledger_service.storage.proof.rights import check_rights
 from ledger_service.storage.proof.snapshot import Snapshot, side_by_side
 
 __all__ = ["VerifyProgress", "VerifyReport", "verify_database"]
@@ -97,11 +98,11 @@ async def verify_database(
     progress: Callable[[VerifyProgress], None] | None = None,
     max_breaks: int = 100,
 ) -> VerifyReport:
-    """Re-prove rules 1, 2, 4, 6, 7 and 9 over the whole database, and that accounts and entities are what
+    """Re-prove rules 1, 2, 4, 6, 7, 9 and 10 over the whole database, and that accounts and entities are what
     their events say.
 
     Args:
-        dsn: the database; its user must be allowed to become `ledger_reader`. It must be migrated.
+        dsn: the database; its user must be allowed to become `ledger_auditor`. It must be migrated.
         progress: told after each batch of rows.
         max_breaks: how many breaks are listed, 1 or more; further ones are counted in `unlisted`.
 
@@ -117,6 +118,7 @@ async def verify_database(
         sizes = await snapshot.main.fetchrow(_QUERIES["sizes"])
         paces.total = sizes["events"] + sizes["life_events"] + sizes["entries"]
         await check_guards(snapshot.main, _QUERIES, findings)
+        await check_rights(snapshot.main, _QUERIES, findings)
         await _walk_journal(snapshot, findings, paces, report)
         await _walk_lives(snapshot, findings, paces)
         await _walk_chains(snapshot, findings, paces, report)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.storage import database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
+from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -35,15 +35,6 @@ ENTRY_COLUMNS = (
     "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
     "latest_effective", "wide",
 )  # fmt: skip
-
-_ACCOUNT_COLUMNS = (
-    "entity_no", "account_no", "account_id", "type", "contra", "code", "name", "parent_no", "currencies",
-    "state", "metadata", "created_time", "updated_time", "sequence", "revision", "financial_type", "sub_type_code",
-    "is_category", "bank_account",
-)  # fmt: skip
-
-_YOUNGEST_PLAN, _OLDEST_PLAN = 0.25, 60.0
-"""Seconds after which the session's plans are made anew."""
 
 _Result = TypeVar("_Result")
 
@@ -79,8 +70,7 @@ class WriteSession:
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
         self._has_locks = False
-        self._opened_at = asyncio.get_running_loop().time()
-        self._replan_at = self._opened_at + _YOUNGEST_PLAN
+        self._plan_age = PlanAge()
 
     async def lock(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
@@ -142,14 +132,9 @@ class WriteSession:
     async def unlock(self) -> None:
         """All at once."""
         if self._has_locks:
-            now = asyncio.get_running_loop().time()
             statement = "SELECT pg_advisory_unlock_all()"
-            if now >= self._replan_at:
-                # A plan that was made while a table was nearly empty may go by the wrong index, for then all
-                # seem equal, and would be kept until the next ANALYZE. So plans live as long as the session
-                # was old when they were made, within bounds.
-                statement += "; DISCARD PLANS"
-                self._replan_at = now + min(max(now - self._opened_at, _YOUNGEST_PLAN), _OLDEST_PLAN)
+            if self._plan_age.is_over():
+                statement += f"; {DISCARD}"
             await _translated(self._connection.execute, statement)
             self._has_locks = False
 
@@ -175,16 +160,16 @@ class WriteSession:
 
     async def _write(self, books: Sequence[Book]) -> None:
         events = [event for book in books for event in book.events]
-        await self._copy("events", EventRow._fields, events)
+        await self._copy("events_inlet", EventRow._fields, events)
         accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
         if accounts:
-            await self._copy("accounts", _ACCOUNT_COLUMNS, accounts)
+            await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
                 [(book, account) for book in books for account in book.new_accounts if account.limits]
             )
         entries = [entry for book in books for entry in book.entries]
         if entries:
-            await self._copy("entries", ENTRY_COLUMNS, entries)
+            await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
         for book in books:
             await self._write_changes(book)
 
@@ -237,12 +222,14 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, table: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
-        tag = await self._connection.copy_records_to_table(table, records=records, columns=columns)
+    async def _copy(self, inlet: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+        # Into the table itself its policies would forbid COPY (migration 0005).
+        tag = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
         _expect(tag, f"COPY {len(records)}")
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
+    # In the order of the query `insert_account`.
     # An account that is created and changed in one batch is inserted as created and then updated.
     return (
         book.entity.entity_no, account.account_no, account.account_id, account.type, account.contra,

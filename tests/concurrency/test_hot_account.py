@@ -155,11 +155,15 @@ async def check_chain(client: Client, entity: str) -> None:
 
 
 async def check_commits(server: ServeProcess) -> None:
-    """Both processes wrote, nothing failed, and fewer than one in a hundred was tried again."""
+    """Both processes wrote, nothing failed, and few were tried again.
+
+    PostgreSQL's predicate locks are of index pages: 0.4 to 0.8 % here, 1.2 % seen beside other load; more than half
+    with the default settings of the server, or without the lock before BEGIN.
+    """
     workers = await server.commits()
     assert len(workers) == 2
     assert all(worker.get("committed", 0) > 0 for worker in workers), workers
     total = {outcome: sum(worker.get(outcome, 0) for worker in workers) for outcome in
              ("committed", "aborted", "failed", "unknown_resolved")}  # fmt: skip
-    assert total["aborted"] * 100 < total["committed"], total
+    assert total["aborted"] * 100 < total["committed"] * 3, total
     assert (total["failed"], total["unknown_resolved"]) == (0, 0), total

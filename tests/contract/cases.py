@@ -584,6 +584,7 @@ CASES: dict[str, list[Case]] = {
     ],
     "ReversalPart.posting_index": [put("negative", -1), put("beyond_the_last", 3), put("twice", 0)],
     "ReversalPart.amount": [leave_out()],
+    "AskTransactionsRequest.question": [*texts(500, required=True), put("blanks", "   ")],
     "CategorizeTransactionRequest.idempotency_key": texts(255, required=True),
     "CategorizeTransactionRequest.category_id": category_ids(required=False, archived=True),
     "WatchTransactionsRequest.after_sequence": [put("negative", -1)],

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from google.protobuf import struct_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from ledger.v1 import account_pb2
+from ledger.v1 import account_pb2, question_pb2
 from ledger.v1 import account_service_pb2 as accounts
 from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
@@ -441,6 +441,11 @@ REQUESTS: dict[str, dict[str, Base]] = {
     "ListTransactionRevisions": {
         "": lambda w: transactions.ListTransactionRevisionsRequest(
             entity_id=w.entity, transaction_id=w.posted, page_size=10
+        )
+    },
+    "AskTransactions": {
+        "": lambda w: question_pb2.AskTransactionsRequest(
+            entity_id=w.entity, question="How many transactions are there in 2023?"
         )
     },
     "WatchTransactions": {"": lambda w: transactions.WatchTransactionsRequest(entity_id=w.entity, after_sequence=1)},

@@ -110,7 +110,7 @@ async def listens(port: int) -> bool:
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
     """This process' environment with these variables and no other of the service's."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
-    return {**own, "NO_COLOR": "1", "COLUMNS": "80", **variables}
+    return {**own, "LEDGER_REST": "127.0.0.1:0", "NO_COLOR": "1", "COLUMNS": "80", **variables}
 
 
 async def begin(*arguments: str, **variables: str) -> Process:

@@ -274,7 +274,7 @@ async def test_start_as_a_user_without_the_roles(unsafe: str) -> None:
     await alter(unsafe, f"CREATE ROLE {user} LOGIN")
     own = unsafe.replace("postgres@", f"{user}@")
     try:
-        await refused_start(own, f"user {user}", f"GRANT ledger_service, ledger_reader TO {user}")
+        await refused_start(own, f"user {user}", f"GRANT ledger_service, ledger_reader, ledger_directory TO {user}")
     finally:
         await alter(unsafe, f"DROP ROLE {user}")
 
@@ -282,7 +282,7 @@ async def test_start_as_a_user_without_the_roles(unsafe: str) -> None:
 async def test_start_as_a_user_with_the_roles(unsafe: str, tmp_path: Path) -> None:
     """It owns nothing and needs no more than the grant."""
     user = f"member_{os.getpid()}"
-    await alter(unsafe, f"CREATE ROLE {user} LOGIN", f"GRANT ledger_service, ledger_reader TO {user}")
+    await alter(unsafe, f"CREATE ROLE {user} LOGIN", f"GRANT ledger_service, ledger_reader, ledger_directory TO {user}")
     try:
         own = unsafe.replace("postgres@", f"{user}@")
         async with (

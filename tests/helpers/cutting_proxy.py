@@ -108,6 +108,10 @@ class CuttingProxy:
         self._plan = None
         return plan
 
+    def put_back(self, plan: Plan) -> None:
+        """It was not the place after all: for the next that comes to it."""
+        self._plan = plan
+
     def cut(self, plan: Plan) -> None:
         """Note that it is happening."""
         self.cuts.append(plan.place)
@@ -202,17 +206,21 @@ class _Connection:
             else:
                 data = b""
             if self._plan is not None:
-                await self._swallow(self._plan, data)
+                data = await self._swallow(self._plan, data)
             self._writer.write(data)
             await self._writer.drain()
 
-    async def _swallow(self, plan: Plan, data: bytes) -> None:
-        """Take the answer to COMMIT, to its end, and keep it from the caller."""
+    async def _swallow(self, plan: Plan, data: bytes) -> bytes:
+        """Take the answer to COMMIT, to its end, and keep it from the caller; a refusal (40001) is handed on."""
         while not data.endswith(b"Z\0\0\0\5I"):  # ReadyForQuery: outside of a database transaction again
             more = await self._upstream_reader.read(65536)
             if not more:
                 break
             data += more
+        if data.startswith(b"E"):
+            self._plan = None
+            self._proxy.put_back(plan)
+            return data
         plan.answered = data
         if plan.place is Place.ONE_BYTE_OF_ANSWER:
             self._writer.write(data[:1])
@@ -220,6 +228,7 @@ class _Connection:
             with contextlib.suppress(OSError):
                 await self._writer.drain()
         self._proxy.cut(plan)
+        raise AssertionError("a cut ends the connection")
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -149,6 +149,8 @@ def environment_for(dsn: str, **more: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     paths = [str(ROOT), str(ROOT / "clients" / "python"), kept.get("PYTHONPATH", "")]
     own = {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "LEDGER_BOOTSTRAP_TOKEN": TOKEN}
+    # Services of tests stand side by side.
+    own["LEDGER_REST"] = "127.0.0.1:0"
     if dsn:
         own["LEDGER_DSN"] = dsn
     return {**kept, **own, **more}

@@ -88,6 +88,8 @@ class Client:
     channel: grpc.aio.Channel
     token: str | None
     timeout: float | None = DEFAULT_TIMEOUT_SECONDS
+    header: str | None = None
+    """The whole authorization header, for what is no bearer token."""
     entities: Any = field(init=False)
     accounts: Any = field(init=False)
     transactions: Any = field(init=False)
@@ -102,6 +104,8 @@ class Client:
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:
         """Metadata that every call carries."""
+        if self.header is not None:
+            return (("authorization", self.header),)
         return () if self.token is None else (("authorization", f"Bearer {self.token}"),)
 
     async def raw(self, method: str, payload: bytes) -> bytes:

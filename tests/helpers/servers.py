@@ -13,7 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from ledger_service import bootstrap
-from ledger_service.config import Settings
+from ledger_service.config import Listeners, Settings
 from ledger_service.storage.migrate import migrate
 from tests.helpers.rpc import Client, connect
 
@@ -95,7 +95,12 @@ class Service:
     @property
     def address(self) -> str:
         """Where it listens."""
-        return str(self.running.address)
+        return str(self.running.listeners.grpc)
+
+    @property
+    def rest(self) -> str:
+        """Where the gateway listens: the beginning of its URLs."""
+        return f"http://{self.running.listeners.rest}"
 
 
 @asynccontextmanager
@@ -105,14 +110,14 @@ async def serving(dsn: str, **settings: Any) -> AsyncIterator[Service]:
     config = bootstrap.WorkerConfig(
         settings=settings_for(dsn, **settings),
         dsn=dsn,
-        grpc_address="127.0.0.1:0",
+        listeners=Listeners("127.0.0.1:0", "127.0.0.1:0"),
         reuse_port=False,
         bootstrap_token=TOKEN,
         worker_index=0,
     )
     running = await bootstrap.start(config, clock=clock)
     try:
-        async with connect(running.address, TOKEN) as client:
+        async with connect(running.listeners.grpc, TOKEN) as client:
             yield Service(running, dsn, clock, client)
     finally:
         await running.stop()

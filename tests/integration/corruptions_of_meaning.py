@@ -310,10 +310,106 @@ GUARDS = {
     ),
 }
 
+_TENANCY = r"^rule 10 \(strangers\): "
+
+TENANCY = {
+    "security switched off": Corruption(
+        "ALTER TABLE entries DISABLE ROW LEVEL SECURITY",
+        (rf"{_TENANCY}row-level security of entries is off, expected on$",),
+    ),
+    "security forced": Corruption(
+        "ALTER TABLE events FORCE ROW LEVEL SECURITY",
+        (rf"{_TENANCY}row-level security of events is forced upon the owner too, expected on$",),
+    ),
+    "policy dropped": Corruption(
+        "DROP POLICY one_entity ON accounts", (rf"{_TENANCY}policy one_entity of accounts is 'missing', expected",)
+    ),
+    "policy widened": Corruption(
+        "ALTER POLICY one_entity ON accounts USING (true)",
+        (rf"{_TENANCY}policy one_entity of accounts is 'SELECT TO ledger_reader USING true', expected",),
+    ),
+    "policy for more": Corruption(
+        "ALTER POLICY audit ON entries TO PUBLIC",
+        (rf"{_TENANCY}policy audit of entries is 'SELECT TO public USING true', expected",),
+    ),
+    "policy added": Corruption(
+        "CREATE POLICY mine ON commits TO PUBLIC USING (true)",
+        (rf"{_TENANCY}policy mine of commits is 'ALL TO public USING true', expected 'missing'$",),
+    ),
+    "rows hidden from the proof": Corruption(
+        "CREATE POLICY hide ON events AS RESTRICTIVE TO ledger_auditor USING (kind <> 8)",
+        (rf"{_TENANCY}policy hide of events is 'RESTRICTIVE ALL TO ledger_auditor USING \(kind <> 8\)', expected",),
+    ),
+    "policy where none belongs": Corruption(
+        "CREATE POLICY mine ON secrets USING (true)",
+        (rf"{_TENANCY}table secrets has policies \['mine'\], expected none$",),
+    ),
+    "table of entities' data without policies": Corruption(
+        "CREATE TABLE notes (entity_no int4, note text)",
+        (
+            rf"{_TENANCY}row-level security of notes is off, expected on$",
+            rf"{_TENANCY}policy one_entity of notes is 'missing', expected",
+        ),
+    ),
+    "view of its owner": Corruption(
+        "CREATE VIEW everything AS SELECT * FROM events; GRANT SELECT ON everything TO ledger_reader",
+        (
+            rf"{_TENANCY}view everything reads as its owner, past the policies$",
+            rf"{_TENANCY}role ledger_reader has SELECT ON everything, which is not granted by a migration$",
+        ),
+    ),
+    "view turned": Corruption(
+        "ALTER VIEW transactions SET (security_invoker = false)",
+        (rf"{_TENANCY}view transactions reads as its owner, past the policies$",),
+    ),
+    "table to the reader": Corruption(
+        "GRANT SELECT ON secrets TO ledger_reader", (rf"{_TENANCY}role ledger_reader has SELECT ON secrets",)
+    ),
+    "column to the reader": Corruption(
+        "GRANT SELECT (id_key) ON entities TO ledger_reader",
+        (rf"{_TENANCY}role ledger_reader has SELECT \(entity_no, entity_id, id_key, name,",),
+    ),
+    "column to the directory": Corruption(
+        "GRANT SELECT (description) ON events TO ledger_directory",
+        (rf"{_TENANCY}role ledger_directory has SELECT \(entity_no, sequence, description\) ON events",),
+    ),
+    "credentials to the writer": Corruption(
+        "GRANT SELECT ON credentials TO ledger_service", (rf"{_TENANCY}role ledger_service has SELECT ON credentials",)
+    ),
+    "table to everybody": Corruption(
+        "GRANT SELECT ON entries_inlet TO PUBLIC",
+        (
+            rf"{_TENANCY}role public has SELECT ON entries_inlet",
+            rf"{_TENANCY}role ledger_reader has SELECT ON entries_inlet",
+        ),
+    ),
+    "function to everybody": Corruption(
+        """CREATE FUNCTION peek() RETURNS bigint LANGUAGE sql SECURITY DEFINER SET search_path = ledger
+           AS 'SELECT count(*) FROM events'""",
+        (rf"{_TENANCY}role public has EXECUTE ON FUNCTION peek",),
+    ),
+    "right taken": Corruption(
+        "REVOKE SELECT ON currencies FROM ledger_directory",
+        (rf"{_TENANCY}role ledger_directory lacks SELECT ON currencies, which a migration granted$",),
+    ),
+    "beside the inlet": Corruption(
+        "GRANT INSERT ON entries TO ledger_service", (rf"{_GUARD}role ledger_service has INSERT ON entries",)
+    ),
+    "inlet that leads elsewhere": Corruption(
+        """CREATE TABLE aside PARTITION OF entries_inlet FOR VALUES IN (99)""",
+        (rf"{_TENANCY}table entries_inlet leads to \['aside', 'entries'\], expected \['entries'\]$",),
+    ),
+    "inlet without its check": Corruption(
+        "ALTER TABLE entries_inlet DISABLE TRIGGER check_entries",
+        (rf"{_GUARD}trigger check_entries on entries_inlet is switched off: state D, expected O$",),
+    ),
+}
+
 OF_MEANING = {
     f"{group}: {name}": corruption
     for group, corruptions in (
         ("life", LIVES), ("reversal", REVERSALS), ("limit", LIMITS), ("chart", CHART), ("guard", GUARDS),
+        ("tenancy", TENANCY),
     )
     for name, corruption in corruptions.items()
 }  # fmt: skip

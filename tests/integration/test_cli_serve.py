@@ -73,7 +73,8 @@ def clean_environment(**extra: str) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
     # The working directory is elsewhere, and the checkout need not be installed.
     paths = [str(ROOT), str(ROOT / "clients" / "python"), kept.get("PYTHONPATH", "")]
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
+    # Services of tests stand side by side.
+    return {**kept, "LEDGER_REST": "127.0.0.1:0", "PYTHONPATH": os.pathsep.join(filter(None, paths)), **extra}
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -207,6 +208,42 @@ def test_a_port_in_use_is_one_line(folder: Path, workers: str) -> None:
     said = service.log.read_text().splitlines()
     reason = f"port {port} on 127.0.0.1 is in use: stop what serves there, or choose another --grpc (LEDGER_GRPC)"
     assert said == [f"ledger-service: {reason}"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_rest_beside_grpc(folder: Path, workers: str) -> None:
+    service = Service(folder, "--workers", workers, "--grpc", "127.0.0.1:0", "--rest", "127.0.0.1:0")
+    service.wait_until_serving()
+    found = re.search(r"REST +http://([0-9.:]+)", service.banner)
+    assert found is not None
+    assert run("health", "--rest", "--address", found[1], "--timeout", "5").stdout.strip() == "SERVING"
+    assert service.end() == 0
+    assert run("health", "--rest", "--address", found[1], "--timeout", "1").returncode == 1
+
+
+@pytest.mark.parametrize("off", ["--grpc", "--rest"])
+def test_either_listener_can_be_off(folder: Path, off: str) -> None:
+    service = Service(
+        folder, off, "off", *(["--rest", "127.0.0.1:0"] if off == "--grpc" else ["--grpc", "127.0.0.1:0"])
+    )
+    assert service.process.stdout is not None
+    for line in service.process.stdout:
+        service.banner += line
+        if "stop " in line:
+            break
+    assert ("gRPC " in service.banner, "REST " in service.banner) == (off == "--rest", off == "--grpc")
+    assert ("curl" in service.banner, "grpcurl" in service.banner) == (True, off == "--rest")
+    assert service.end() == 0
+
+
+def test_a_rest_port_in_use_is_one_line(folder: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        service = Service(folder, "--grpc", "127.0.0.1:0", "--rest", f"127.0.0.1:{port}")
+        assert service.finished() == 3
+    assert service.log.read_text().splitlines()[-1].endswith("or choose another --rest (LEDGER_REST)")
 
 
 def test_a_second_service_on_the_folder_is_one_line(folder: Path) -> None:

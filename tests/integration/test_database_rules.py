@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
+from ledger_service.storage import database
 from tests.helpers.builders import unique
 from tests.helpers.servers import cloned
 from tests.helpers.sql import (
@@ -129,7 +130,8 @@ async def build(connection: asyncpg.Connection) -> World:
         await write(connection, [book.event(ENTITY_CREATED, detail={})])
     kinds = [("cash", 1, []), ("wallet", 2, []), ("frozen", 2, []), ("closed", 2, []), ("euros", 1, ["EUR"])]
     for name, type_, currencies in kinds:
-        event = book.event(ACCOUNT_CREATED, account_no=book.sequence + 1, detail={})
+        detail = {"limits": [["USD", "0", "10000"]]} if name == "wallet" else {}
+        event = book.event(ACCOUNT_CREATED, account_no=book.sequence + 1, detail=detail)
         async with connection.transaction():
             await insert(connection, "events", [event])
             await insert(connection, "accounts", [account_row(event, name, type_, currencies)])
@@ -585,6 +587,100 @@ async def test_account_below_itself(around: Around) -> None:
     await move(CASH, WALLET)
     with pytest.raises(Restrict, match="would lie below itself"):
         await move(WALLET, CASH)
+
+
+async def test_account_moved_below_a_closed_one(around: Around) -> None:
+    event = around.book.event(ACCOUNT_CHANGED, account_no=FROZEN, detail={})
+
+    async def move() -> None:
+        async with around.connection.transaction():
+            await insert(around.connection, "events", [event])
+            await around.connection.execute(
+                "UPDATE ledger.accounts SET parent_no = $3, revision = revision + 1, sequence = $4"
+                " WHERE entity_no = $1 AND account_no = $2",
+                around.book.entity_no, FROZEN, CLOSED, event["sequence"],
+            )  # fmt: skip
+
+    with pytest.raises(Restrict, match="would lie below a closed one"):
+        await move()
+
+
+async def test_account_made_below_a_closed_one(around: Around) -> None:
+    event = around.book.event(ACCOUNT_CREATED, account_no=around.book.sequence + 1, detail={})
+
+    async def make() -> None:
+        async with around.connection.transaction():
+            await insert(around.connection, "events", [event])
+            await insert(around.connection, "accounts", [{**account_row(event, "late", 2, []), "parent_no": CLOSED}])
+
+    with pytest.raises(Restrict, match="would lie below a closed one"):
+        await make()
+
+
+async def test_event_of_an_account_that_did_not_change(around: Around) -> None:
+    detail = {"limits": [["USD", "0", "10000"]]}
+    event = around.book.event(ACCOUNT_CHANGED, account_no=WALLET, detail=detail)
+    await around.refused(Integrity, "tells other of its account than is so", [event])
+
+
+async def set_limits(around: Around, event: Row, floor: int | None, ceiling: int | None) -> None:
+    """The rows of a change of the wallet's limits, after its event."""
+    place = {"entity_no": around.book.entity_no, "account_no": WALLET, "currency": "USD"}
+    await around.connection.execute(
+        "UPDATE ledger.accounts SET revision = revision + 1, sequence = $3 WHERE entity_no = $1 AND account_no = $2",
+        around.book.entity_no, WALLET, event["sequence"],
+    )  # fmt: skip
+    await around.connection.execute("DELETE FROM ledger.account_limits WHERE entity_no = $1", around.book.entity_no)
+    await insert(around.connection, "account_limits", [{**place, "floor": floor, "ceiling": ceiling}])
+
+
+@pytest.mark.parametrize(
+    ("told", "is_so"),
+    [
+        ([], False),
+        ([["USD", "5", "10000"]], True),
+        ([["USD", "10000", "5"]], False),
+        ([["USD", "5", None]], False),
+        ([["EUR", "5", "10000"]], False),
+        ([["USD", "5", "10000"], ["EUR", "1", None]], False),
+    ],
+    ids=["none", "the same", "swapped", "one less", "other currency", "one more"],
+)
+async def test_limits_other_than_the_event_tells(around: Around, told: list[list[str]], is_so: bool) -> None:
+    event = around.book.event(ACCOUNT_CHANGED, account_no=WALLET, detail={"limits": told})
+
+    async def change() -> None:
+        async with around.connection.transaction():
+            await insert(around.connection, "events", [event])
+            await set_limits(around, event, 5, 10_000)
+
+    if is_so:
+        await change()
+    else:
+        with pytest.raises(Integrity, match="tells other of its account than is so"):
+            await change()
+
+
+@pytest.mark.parametrize(("floor", "holds"), [(57, True), (58, False)])
+async def test_limit_broken_and_mended_in_one_commit(around: Around, floor: int, holds: bool) -> None:
+    """The wallet has 707 available, then 57, then 707 again, all after the event that sets the floor."""
+    event = around.book.event(ACCOUNT_CHANGED, account_no=WALLET, detail={"limits": [["USD", str(floor), None]]})
+    down, up = around.book.creation(POSTED), around.book.creation(POSTED)
+    for each in (down, up):
+        each["recorded_time"] = event["recorded_time"]
+    entries = [*around.book.pair(down, POST, WALLET, CASH, 650), *around.book.pair(up, POST, CASH, WALLET, 650)]
+
+    async def change() -> None:
+        async with around.connection.transaction():
+            await insert(around.connection, "events", [event, down, up])
+            await insert(around.connection, "entries", entries)
+            await set_limits(around, event, floor, None)
+
+    if holds:
+        await change()
+    else:
+        with pytest.raises(Integrity, match="is broken by entry 6, which came after it"):
+            await change()
 
 
 async def test_approval_after_the_time_is_over(around: Around) -> None:
@@ -1436,7 +1532,7 @@ async def test_nobody_else_has_rights(shared: str) -> None:
         rows = await connection.fetch(
             "SELECT DISTINCT grantee FROM information_schema.table_privileges WHERE table_schema = 'ledger'"
         )
-    assert {row["grantee"] for row in rows} == {"postgres", "ledger_service", "ledger_reader"}
+    assert {row["grantee"] for row in rows} == {"postgres", *database.ROLES}
 
 
 @pytest.mark.parametrize(

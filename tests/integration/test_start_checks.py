@@ -183,11 +183,12 @@ async def test_a_user_must_be_granted_the_roles(dsn: str) -> None:
     theirs = urlunsplit(parts._replace(netloc="somebody@"))
     try:
         message = await refusal(theirs)
-        assert "user somebody may not act as ledger_service and ledger_reader" in message
-        assert "GRANT ledger_service, ledger_reader TO somebody" in message
-        await execute(dsn, "GRANT ledger_service TO somebody")
-        assert "GRANT ledger_service, ledger_reader TO somebody" in await refusal(theirs)
-        await execute(dsn, "GRANT ledger_reader TO somebody")
+        assert "user somebody may not act as ledger_service and ledger_reader and ledger_directory: " in message
+        assert "GRANT ledger_service, ledger_reader, ledger_directory TO somebody" in message
+        for role in ("ledger_service", "ledger_reader"):
+            await execute(dsn, f"GRANT {role} TO somebody")
+        assert "user somebody may not act as ledger_directory: " in await refusal(theirs)
+        await execute(dsn, "GRANT ledger_directory TO somebody")
         await check_server(theirs)
     finally:
         await execute(dsn, "DROP USER somebody")

@@ -120,6 +120,34 @@ async def test_membership_of_the_owner_is_named(ledger: str) -> None:
     assert [line for line in report.breaks if "ledger_service has membership of owner_of_all" in line]
 
 
+@pytest.mark.parametrize(
+    ("done", "undone", "said"),
+    [
+        ("ALTER ROLE ledger_reader BYPASSRLS", "ALTER ROLE ledger_reader NOBYPASSRLS", "ledger_reader has BYPASSRLS"),
+        ("ALTER ROLE ledger_service BYPASSRLS", "ALTER ROLE ledger_service NOBYPASSRLS",
+         "ledger_service has BYPASSRLS"),
+        ("ALTER ROLE ledger_directory SUPERUSER", "ALTER ROLE ledger_directory NOSUPERUSER",
+         "ledger_directory has SUPERUSER"),
+        ("ALTER ROLE ledger_reader LOGIN", "ALTER ROLE ledger_reader NOLOGIN", "ledger_reader has LOGIN"),
+        ("GRANT ledger_auditor TO ledger_reader", "REVOKE ledger_auditor FROM ledger_reader",
+         "ledger_reader has membership of ledger_auditor"),
+        ("GRANT pg_read_all_data TO ledger_directory", "REVOKE pg_read_all_data FROM ledger_directory",
+         "ledger_directory has membership of pg_read_all_data"),
+        ("ALTER ROLE ledger_credentials RENAME TO elsewhere", "ALTER ROLE elsewhere RENAME TO ledger_credentials",
+         "role ledger_credentials does not exist"),
+    ],
+)  # fmt: skip
+async def test_what_a_role_is_given_is_named(ledger: str, done: str, undone: str, said: str) -> None:
+    """Roles belong to the whole server, so this is taken back for the other tests."""
+    await spoil(ledger, done)
+    try:
+        report = await verify_database(ledger)
+    finally:
+        await spoil(ledger, undone)
+    assert [line for line in report.breaks if said in line]
+    assert (await verify_database(ledger)).is_clean
+
+
 async def test_pieces_of_any_size_say_the_same(ledger: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that belong together are found together, wherever one batch ends and the next begins."""
     everything = ";".join(

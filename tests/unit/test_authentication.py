@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -15,12 +16,17 @@ from ledger_service.application.authentication import (
     Authenticator,
     token_hmac,
 )
+from ledger_service.application.json_web_tokens import MAX_TOKEN_CHARACTERS as MAX_JWT_CHARACTERS
+from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.ports import Unavailable
+from ledger_service.application.verification_keys import SecretKey
 from ledger_service.domain.errors import LedgerError, Reason
+from tests.helpers.issuer import AUDIENCE, ISSUER, SECRET, claims, token
 
 if TYPE_CHECKING:
-    from ledger_service.application.ports import ReadStore
+    from ledger_service.application.ports import DirectoryStore
 
+RULES = TokenRules(ISSUER, AUDIENCE, "idp", "ledger_entities", leeway_seconds=30, max_lifetime_seconds=7200)
 PEPPER = "pepper"
 TOKEN = "a-token-of-a-test-0123456789"
 BOOTSTRAP = "bootstrap-0123456789abcdef"
@@ -31,11 +37,19 @@ class Credentials:
     """The table of credentials, with a count of the look-ups."""
 
     rows: dict[bytes, dict[str, Any]] = field(default_factory=dict)
+    bound: dict[str, dict[str, Any]] = field(default_factory=dict)
     asked: int = 0
     is_away: bool = False
 
+    async def certificates(self, names: Sequence[str]) -> list[dict[str, Any]]:
+        """See DirectoryStore."""
+        self.asked += 1
+        if self.is_away:
+            raise Unavailable("away")
+        return [row for name, row in self.bound.items() if name in names]
+
     async def credential(self, token_hmac: bytes) -> dict[str, Any] | None:
-        """See ReadStore."""
+        """See DirectoryStore."""
         self.asked += 1
         if self.is_away:
             raise Unavailable("away")
@@ -48,11 +62,18 @@ class World:
 
     credentials: Credentials
     now: float = 1000.0
+    takes_jwts: bool = True
+    bootstrap: str = BOOTSTRAP
     wall: float = field(default_factory=lambda: datetime.now(UTC).timestamp())
 
     def __post_init__(self) -> None:
         self.authenticator = Authenticator(
-            cast("ReadStore", self.credentials), PEPPER, BOOTSTRAP, lambda: self.now, now=lambda: self.wall
+            cast("DirectoryStore", self.credentials),
+            PEPPER,
+            self.bootstrap,
+            lambda: self.now,
+            tokens=TokenVerifier(RULES, SecretKey(SECRET), lambda: self.wall) if self.takes_jwts else None,
+            now=lambda: self.wall,
         )
 
     def add(self, token: str = TOKEN, **values: Any) -> dict[str, Any]:
@@ -130,7 +151,7 @@ async def test_the_bootstrap_token_may_do_all_and_needs_no_database(world: World
 
 
 async def test_without_a_bootstrap_token_none_is_taken() -> None:
-    authenticator = Authenticator(cast("ReadStore", Credentials()), PEPPER, None, lambda: 0.0)
+    authenticator = Authenticator(cast("DirectoryStore", Credentials()), PEPPER, None, lambda: 0.0)
     for header in ("Bearer None", "Bearer", f"Bearer {BOOTSTRAP}"):
         with pytest.raises(LedgerError):
             await authenticator.authenticate(header)
@@ -198,3 +219,112 @@ async def test_what_a_principal_may(world: World) -> None:
             authorize(principal, "GetEntity", stranger)
         messages.add(caught.value.message)
     assert len(messages) == 1, "another's id answers as a random one"
+
+
+def jwt_of(world: World, **changes: Any) -> str:
+    return f"Bearer {token(SECRET.encode(), claims(world.wall, **changes), 'HS256')}"
+
+
+async def test_a_jwt_needs_no_database(world: World) -> None:
+    world.credentials.is_away = True
+    principal = await world.authenticator.authenticate(jwt_of(world, ledger_entities=["acme"]))
+    assert (principal.name, principal.entity_ids) == ("jwt:idp:ann", {"acme"})
+
+
+async def test_a_jwt_is_verified_once_and_not_beyond_its_end(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    header = jwt_of(world, exp=world.wall + 10)
+    first = await world.authenticator.authenticate(header)
+    assert await world.authenticator.authenticate(header) is first, "from memory"
+    world.wall += 10
+    again = await world.authenticator.authenticate(header)
+    assert again == first
+    assert again is not first, "within the leeway, but verified each time"
+    world.wall += 30
+    assert "expired" in (await world.refused(header)).message
+
+
+async def test_a_jwt_is_verified_again_after_a_while(world: World) -> None:
+    header = jwt_of(world)
+    first = await world.authenticator.authenticate(header)
+    world.now += CACHE_SECONDS - 0.001
+    assert await world.authenticator.authenticate(header) is first
+    world.now += 0.001
+    assert await world.authenticator.authenticate(header) is not first
+
+
+async def test_where_no_jwts_are_taken() -> None:
+    world = World(Credentials(), takes_jwts=False)
+    assert "no JWTs" in (await world.refused(jwt_of(world))).message
+    assert world.credentials.asked == 0
+
+
+async def test_the_longest_jwt(world: World) -> None:
+    await world.authenticator.authenticate(jwt_of(world, padding="x" * 5_000))
+    for length in (MAX_JWT_CHARACTERS, 100_000):
+        await world.refused(jwt_of(world, padding="x" * length))
+
+
+async def test_a_bootstrap_token_may_look_like_a_jwt() -> None:
+    world = World(Credentials(), bootstrap="eyJ.with.dots-0123456789")
+    assert (await world.authenticator.authenticate("Bearer eyJ.with.dots-0123456789")).name == "bootstrap"
+    await world.refused("Bearer eyJ.with.dots-0123456780")
+
+
+def bind(world: World, name: str, **values: Any) -> dict[str, Any]:
+    row = {"name": f"cert:{name}", "scopes": ["read"], "entity_ids": ["acme"], "revoked_time": None,
+           "expire_time": None, **values}  # fmt: skip
+    world.credentials.bound[name] = row
+    return row
+
+
+async def test_a_certificate(world: World) -> None:
+    bind(world, "spiffe://acme/billing")
+    names = ("host.example", "spiffe://acme/billing")
+    principal = await world.authenticator.authenticate(None, names)
+    assert (principal.name, principal.scopes, principal.entity_ids) == (
+        "cert:spiffe://acme/billing", {Scope.READ}, {"acme"},
+    )  # fmt: skip
+    assert await world.authenticator.authenticate(None, names) is principal
+    assert world.credentials.asked == 1
+    world.credentials.bound.clear()
+    world.now += CACHE_SECONDS
+    with pytest.raises(LedgerError, match="no credential stands for"):
+        await world.authenticator.authenticate(None, names)
+
+
+@pytest.mark.parametrize("names", [(), ("stranger.example",)])
+async def test_a_certificate_that_nobody_knows(world: World, names: tuple[str, ...]) -> None:
+    bind(world, "host.example")
+    with pytest.raises(LedgerError, match="--certificate-san") as caught:
+        await world.authenticator.authenticate(None, names)
+    assert caught.value.reason is Reason.UNAUTHENTICATED
+
+
+async def test_a_certificate_with_two_meanings(world: World) -> None:
+    bind(world, "a.example")
+    bind(world, "b.example")
+    with pytest.raises(LedgerError, match="several"):
+        await world.authenticator.authenticate(None, ("a.example", "b.example"))
+
+
+async def test_a_certificate_whose_term_is_over(world: World) -> None:
+    bind(world, "a.example", expire_time=datetime.fromtimestamp(world.wall, UTC))
+    with pytest.raises(LedgerError, match="expired"):
+        await world.authenticator.authenticate(None, ("a.example",))
+
+
+async def test_a_token_wins_over_a_certificate_also_when_it_is_refused(world: World) -> None:
+    bind(world, "a.example")
+    world.add()
+    assert (await world.authenticator.authenticate(f"Bearer {TOKEN}", ("a.example",))).name == "a service"
+    with pytest.raises(LedgerError, match="not known"):
+        await world.authenticator.authenticate("Bearer something-else", ("a.example",))
+    with pytest.raises(LedgerError, match="malformed"):
+        await world.authenticator.authenticate("", ("a.example",))
+
+
+async def test_no_token_lies_in_memory(world: World) -> None:
+    world.add()
+    for header in (f"Bearer {TOKEN}", f"Bearer {BOOTSTRAP}", jwt_of(world)):
+        await world.authenticator.authenticate(header)
+        assert header.split(" ")[1] not in repr(vars(world.authenticator))

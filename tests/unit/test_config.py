@@ -22,6 +22,7 @@ from ledger_service.config import (
     env_name,
     load_settings,
     misspelt_variables,
+    refuse_plain_text_to_others,
 )
 from ledger_service.telemetry import configure_logging
 
@@ -37,7 +38,7 @@ def _no_options_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_defaults() -> None:
     settings = load_settings()
     assert settings.dsn is None
-    assert settings.grpc == "127.0.0.1:50051"
+    assert (settings.grpc, settings.rest) == ("127.0.0.1:50051", "127.0.0.1:8080")
     assert settings.workers == 1
     assert settings.data_dir == Path.cwd() / "data"
     assert settings.max_message_bytes == 16 * 1024 * 1024
@@ -83,11 +84,25 @@ def test_settings_do_not_change() -> None:
         ("LEDGER_GRPC", "50051", "--grpc (LEDGER_GRPC): write it as HOST:PORT"),
         ("LEDGER_GRPC", "::1:50051", "put the IPv6 address in brackets: [::1]:50051"),
         ("LEDGER_GRPC", "localhost:99999", "the port must be a number from 0 to 65535, not '99999'"),
+        ("LEDGER_REST", "8080", "--rest (LEDGER_REST): write it as HOST:PORT"),
         ("LEDGER_METRICS", "on", "--metrics (LEDGER_METRICS): write it as HOST:PORT"),
         ("LEDGER_METRICS", "127.0.0.1:65536", "the port must be"),
         ("LEDGER_METRICS", "127.0.0.1:0", "--metrics (LEDGER_METRICS): choose a port from 1 to"),
         ("LEDGER_LOG_LEVEL", "loud", "must be 'debug', 'info', 'warning' or 'error', not 'loud'"),
         ("LEDGER_BOOTSTRAP_TOKEN", "short", "LEDGER_BOOTSTRAP_TOKEN: must have at least 16 characters"),
+        ("LEDGER_JWT_SECRET", "x" * 31, "LEDGER_JWT_SECRET: must have at least 32 characters"),
+        ("LEDGER_JWT_ISSUER", "https://idp.example", "for JWTs give LEDGER_JWT_AUDIENCE as well"),
+        ("LEDGER_JWT_KEYS", "keys.json", "for JWTs give LEDGER_JWT_ISSUER and LEDGER_JWT_AUDIENCE as well"),
+        ("LEDGER_JWT_LABEL", "a:b", "LEDGER_JWT_LABEL: must be 1 to 40 of"),
+        ("LEDGER_TLS_CERTIFICATE", "server.pem", "give both --tls-certificate"),
+        ("LEDGER_TLS_KEY", "server.key", "give both --tls-certificate"),
+        ("LEDGER_TLS_CLIENT_CA", "ca.pem", "--tls-client-ca (LEDGER_TLS_CLIENT_CA) needs --tls-certificate"),
+        ("LEDGER_GRPC_MUTUAL", "127.0.0.1:50052", "LEDGER_GRPC_MUTUAL needs --tls-client-ca"),
+        (
+            "LEDGER_CREDENTIAL_RECHECK_SECONDS",
+            "16",
+            "LEDGER_CREDENTIAL_RECHECK_SECONDS: must be a number from 0.05 to 15",
+        ),
         ("LEDGER_MAX_BATCH_TRANSACTIONS", "30000", "must not exceed LEDGER_MAX_QUEUED_COMMANDS"),
     ],
 )
@@ -99,6 +114,40 @@ def test_a_wrong_value_is_named_in_one_line(
         load_settings()
     assert says in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [{}, {"jwt_keys": "keys.json", "jwt_secret": "s" * 32}])
+def test_jwts_are_verified_by_keys_or_by_a_secret(given: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match="either LEDGER_JWT_KEYS or LEDGER_JWT_SECRET"):
+        load_settings(jwt_issuer="i", jwt_audience="a", **given)
+
+
+def test_workers_cannot_each_choose_a_port() -> None:
+    tls = {"tls_certificate": "c", "tls_key": "k", "tls_client_ca": "a"}
+    with pytest.raises(ConfigError, match="several workers need a port"):
+        load_settings(**tls, grpc_mutual="127.0.0.1:0", workers=2)
+    assert load_settings(**tls, grpc_mutual="127.0.0.1:50052", workers=2).tls_key == Path.cwd() / "k"
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0:1", "[::]:1", "192.0.2.1:1", "ledger.example:1"])
+def test_plain_text_is_for_this_machine(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"--insecure \(LEDGER_INSECURE=true\)") as caught:
+        refuse_plain_text_to_others(load_settings(grpc=address))
+    assert address in str(caught.value)
+    refuse_plain_text_to_others(load_settings(grpc=address, insecure=True))
+    refuse_plain_text_to_others(load_settings(grpc=address, tls_certificate="c", tls_key="k"))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1", "LOCALHOST:1"])
+def test_plain_text_on_this_machine(address: str) -> None:
+    refuse_plain_text_to_others(load_settings(grpc=address))
+
+
+def test_at_least_one_listener_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEDGER_GRPC", "off")
+    assert load_settings().grpc == "off"
+    with pytest.raises(ConfigError, match="both off"):
+        load_settings(rest="OFF")
 
 
 def test_each_wrong_value_has_its_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from ledger_service.domain.errors import Reason
 from tests.helpers.contract import PROMISES
 from tests.helpers.model import (
     Account,
@@ -247,7 +248,7 @@ def test_a_subtree_is_summed_up_in_the_sense_of_its_root() -> None:
 
 
 def test_errors_proto_promises_a_code_for_every_reason() -> None:
-    assert len(PROMISES) == 41
+    assert len(PROMISES) == len(Reason)
     assert PROMISES["INSUFFICIENT_BALANCE"].metadata == {"account_id", "currency", "available", "floor"}
     assert PROMISES["ENTITY_NOT_FOUND"].code.name == "NOT_FOUND"
 

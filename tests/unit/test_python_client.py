@@ -198,6 +198,23 @@ async def test_calls_carry_the_token_and_a_deadline(client: LedgerClient, ledger
     assert 8.0 < ledger.time_left[1] < 11.0
 
 
+async def test_the_pause_that_the_service_asks_for_is_made(client: LedgerClient, ledger: Ledger, time: Time) -> None:
+    limited = status(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", retry_after_ms="1500")
+    strange = status(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", retry_after_ms="soon")
+    ledger.failures = [limited, strange, limited]
+    await client.transactions.CreateTransaction(transaction("k"))
+    assert time.pauses == [1.6, 0.2, 1.9]
+
+
+async def test_a_pause_beyond_the_time_that_is_left_is_not_begun(
+    client: LedgerClient, ledger: Ledger, time: Time
+) -> None:
+    ledger.failures = [status(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED", retry_after_ms="3600000")]
+    with pytest.raises(LedgerError) as caught:
+        await client.transactions.CreateTransaction(transaction("k"))
+    assert (caught.value.is_definite, time.pauses) == (True, [])
+
+
 @pytest.mark.parametrize(
     "failure",
     [
@@ -206,6 +223,8 @@ async def test_calls_carry_the_token_and_a_deadline(client: LedgerClient, ledger
         status(Code.CANCELLED),
         status(Code.UNAVAILABLE, "OUTCOME_UNKNOWN"),
         status(Code.RESOURCE_EXHAUSTED, "QUEUE_FULL"),
+        status(Code.RESOURCE_EXHAUSTED, "RATE_LIMITED"),
+        status(Code.UNAVAILABLE, "AUTHENTICATION_UNAVAILABLE"),
     ],
     ids=lambda failure: failure.message,
 )

@@ -95,7 +95,7 @@ class UnaryCall(Generic[_RequestT, _ResponseT]):
                 return await self._method(request, timeout=attempts.time_for(limit), metadata=self._settings.metadata)
             except grpc.aio.AioRpcError as failure:
                 error = LedgerError.from_rpc_error(failure, cast("Message", request))
-                if not error.is_retryable or not await attempts.pause():
+                if not error.is_retryable or not await attempts.pause(error.retry_after):
                     raise error from failure
 
 
@@ -161,6 +161,7 @@ class TransactionCalls:
         self.ReverseTransaction = UnaryCall(stub.ReverseTransaction, settings, keys.with_key)
         self.CategorizeTransaction = UnaryCall(stub.CategorizeTransaction, settings, keys.with_key)
         self.ListTransactionRevisions = UnaryCall(stub.ListTransactionRevisions, settings)
+        self.AskTransactions = UnaryCall(stub.AskTransactions, settings)
 
     def StreamCreateTransactions(  # noqa: N802 - the methods bear the names of the protos
         self, requests: AsyncIterator[StreamCreateTransactionsRequest]

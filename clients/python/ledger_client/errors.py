@@ -38,8 +38,11 @@ _DEFINITE_CODES: Final = frozenset(
     }
 )
 
-_PASSING_REASONS: Final = frozenset({"QUEUE_FULL", "TOO_MANY_WATCHERS"})
+_PASSING_REASONS: Final = frozenset({"QUEUE_FULL", "TOO_MANY_WATCHERS", "RATE_LIMITED"})
 """Refusals by a server that had no room: nothing has happened, and it may have room in a moment."""
+
+_MAX_PAUSE_DIGITS: Final = 9
+"""Of a pause in milliseconds."""
 
 _CODES: Final[Mapping[int, grpc.StatusCode]] = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -93,6 +96,12 @@ class LedgerError(Exception):
     def is_retryable(self) -> bool:
         """True: the same request with the same key may be sent again, and may then succeed."""
         return self.code in AMBIGUOUS_CODES or self.reason in _PASSING_REASONS
+
+    @property
+    def retry_after(self) -> float:
+        """Seconds that the service wants the caller to wait before it tries again; 0: it has not said."""
+        text = self.metadata.get("retry_after_ms", "")
+        return int(text) / 1000 if text.isascii() and text.isdigit() and len(text) <= _MAX_PAUSE_DIGITS else 0.0
 
     @classmethod
     def from_status(cls, status: status_pb2.Status, request: Message | None = None) -> LedgerError:

@@ -69,11 +69,14 @@ class Attempts:
             return timeout
         return max(0.0, min(timeout, self._deadline - self._policy.clock()))
 
-    async def pause(self) -> bool:
-        """Wait before the next attempt. False, at once, when the time that is left does not reach so far."""
+    async def pause(self, at_least: float = 0.0) -> bool:
+        """Wait before the next attempt, `at_least` so many seconds and some more by chance.
+
+        False, at once, when the time that is left does not reach so far.
+        """
         policy = self._policy
         limit = min(policy.longest_pause, policy.first_pause * 2.0 ** min(self._pauses, _MAX_DOUBLINGS))
-        seconds = policy.jitter(limit)
+        seconds = at_least + policy.jitter(limit)
         if policy.clock() + seconds >= self._deadline:
             return False
         self._pauses += 1

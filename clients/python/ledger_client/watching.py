@@ -49,7 +49,7 @@ async def watch(
             raise error
         if retry.clock() - opened >= _ESTABLISHED_AFTER:
             attempts = retry.start()
-        if not await attempts.pause():
+        if not await attempts.pause(error.retry_after):
             raise error
 
 

@@ -32,11 +32,11 @@ ALTER TABLE ledger.events
     DROP CONSTRAINT events_kind_check,
     DROP CONSTRAINT events_check2,
     DROP CONSTRAINT events_check4,
-    ADD CONSTRAINT events_kind CHECK (kind BETWEEN 1 AND 15),
-    ADD CONSTRAINT events_of_no_transaction CHECK (
+    ADD CONSTRAINT events_check_kind CHECK (kind BETWEEN 1 AND 15),
+    ADD CONSTRAINT events_check_other CHECK (
         kind <= 7 OR kind = 13 OR num_nonnulls(transaction_no, revision, status, postings_at, reverses) = 0
     ),
-    ADD CONSTRAINT events_shape CHECK (
+    ADD CONSTRAINT events_check_shape CHECK (
         CASE
             WHEN kind <= 7 OR kind = 13 THEN
                 transaction_no IS NOT NULL AND revision IS NOT NULL AND status IS NOT NULL
@@ -235,7 +235,8 @@ WHERE c.revision = 1;
 
 
 REVOKE ALL ON FUNCTION ledger.check_category FROM PUBLIC;
-GRANT SELECT ON ledger.categories TO ledger_service, ledger_reader;
+SELECT ledger.protect('ledger.categories');
+GRANT SELECT ON ledger.categories TO ledger_service, ledger_reader, ledger_auditor;
 GRANT INSERT ON ledger.categories TO ledger_service;
 GRANT UPDATE (name, state, metadata, updated_time, sequence, revision) ON ledger.categories TO ledger_service;
 GRANT UPDATE (financial_type, sub_type_code, is_category, bank_account) ON ledger.accounts TO ledger_service;

@@ -76,4 +76,4 @@ CREATE TRIGGER check_credential BEFORE INSERT OR UPDATE ON ledger.credentials
     FOR EACH ROW EXECUTE FUNCTION ledger.check_credential();
 
 -- A rotation may give the old key a term.
-GRANT UPDATE (expire_time) ON ledger.credentials TO ledger_service;
+GRANT UPDATE (expire_time) ON ledger.credentials TO ledger_credentials;

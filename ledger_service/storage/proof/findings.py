@@ -19,6 +19,7 @@ class Rule(str, Enum):
     IMMUTABLE = "rule 6 (immutable)"
     LIMITS = "rule 7 (limits)"
     ORDERED = "rule 9 (ordered)"
+    STRANGERS = "rule 10 (strangers)"
     # Not numbered there: accounts and entities are what their events say.
     CHART = "chart of accounts"
 

@@ -148,6 +148,11 @@ SELECT EXISTS (
     WHERE c.entity_no = $1 AND c.last_sequence >= $2 AND c.writer = $3::text::xid8
 )
 
+-- name: insert_account
+INSERT INTO accounts (entity_no, account_no, account_id, type, contra, code, name, parent_no, currencies, state, metadata,
+    created_time, updated_time, sequence, revision, financial_type, sub_type_code, is_category, bank_account)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+
 -- name: update_account
 UPDATE accounts SET code = $3, name = $4, parent_no = $5, currencies = $6, state = $7, metadata = $8,
     updated_time = $9, sequence = $10, revision = $11, financial_type = $12, sub_type_code = $13, is_category = $14,

@@ -44,7 +44,8 @@ ORDER BY o.transaction_no {order} LIMIT $3
 
 -- name: of_account
 -- Those created on the account, by its chain of entries; and those moved to it by an edit. Of several entries
--- of one event the first counts.
+-- of one event the first counts. The chain is walked in its order, and each look-up on the way is fenced: joined
+-- freely, the planner would rather hash all of the entity's events than stop after a page.
 WITH RECURSIVE found AS (
     (SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = $7::int8 ORDER BY e.currency LIMIT 1)
     UNION ALL
@@ -57,22 +58,27 @@ WITH RECURSIVE found AS (
         SELECT last_entry($1, $7, f.currency, COALESCE($2::int8, 9223372036854775807) - {open_end}, NULL) AS number OFFSET 0
     ) n
     CROSS JOIN LATERAL (
-        SELECT t.transaction_no FROM entries e
-        JOIN events t ON t.entity_no = e.entity_no AND t.sequence = e.sequence AND t.revision = 1
-        WHERE e.entity_no = $1 AND e.account_no = $7 AND e.currency = f.currency
-          AND ($2::int8 IS NULL OR e.number {within} n.number)
-          AND NOT EXISTS (
-              SELECT FROM entries y WHERE y.entity_no = $1 AND y.account_no = $7 AND y.currency = f.currency
-                AND y.number = e.number - 1 AND y.sequence = e.sequence)
-          AND {matches}
+        SELECT t.transaction_no FROM (
+            SELECT e.number, e.sequence FROM entries e
+            WHERE e.entity_no = $1 AND e.account_no = $7 AND e.currency = f.currency
+              AND ($2::int8 IS NULL OR e.number {within} n.number)
+            ORDER BY e.number {order} OFFSET 0
+        ) e
+        CROSS JOIN LATERAL (
+            SELECT v.transaction_no FROM events v
+            WHERE v.entity_no = $1 AND v.sequence = e.sequence AND v.revision = 1 LIMIT 1
+        ) t
+        CROSS JOIN LATERAL ({matches}) m
+        WHERE e.sequence IS DISTINCT FROM (
+            SELECT y.sequence FROM entries y
+            WHERE y.entity_no = $1 AND y.account_no = $7 AND y.currency = f.currency AND y.number = e.number - 1)
         ORDER BY e.number {order} LIMIT $3
     ) x
 ), moved AS (
-    SELECT DISTINCT t.transaction_no FROM events v
-    JOIN events t ON t.entity_no = v.entity_no AND t.sequence = v.transaction_no
-    WHERE v.entity_no = $1 AND v.kind = 2 AND v.postings_at = v.sequence
-      AND ($2::int8 IS NULL OR v.transaction_no {beyond} $2)
-      AND {matches}
+    SELECT DISTINCT t.transaction_no FROM events t
+    CROSS JOIN LATERAL ({matches}) m
+    WHERE t.entity_no = $1 AND t.kind = 2 AND t.postings_at = t.sequence
+      AND ($2::int8 IS NULL OR t.transaction_no {beyond} $2)
     ORDER BY t.transaction_no {order} LIMIT $3
 ), page AS (
     SELECT transaction_no FROM created UNION SELECT transaction_no FROM moved
@@ -85,11 +91,14 @@ CROSS JOIN LATERAL (
 ORDER BY t.transaction_no {order}
 
 -- name: matches
--- Part of of_account: whether transaction t is now on the account and passes the other filters.
-EXISTS (
-    SELECT FROM transactions m
-    JOIN entries x ON x.entity_no = m.entity_no AND x.sequence = m.postings_at AND x.kind IN (1, 2, 4) AND x.account_no = $7
-    WHERE m.entity_no = $1 AND m.transaction_no = t.transaction_no
-      AND ($4::int2[] IS NULL OR m.status = ANY ($4))
-      AND ($5::timestamptz IS NULL OR m.effective_time >= $5) AND ($6::timestamptz IS NULL OR m.effective_time < $6)
-)
+-- Part of of_account: a row if transaction t is now on the account and passes the other filters.
+SELECT FROM (
+    SELECT v.* FROM transactions v WHERE v.entity_no = $1 AND v.transaction_no = t.transaction_no LIMIT 1
+) m
+CROSS JOIN LATERAL (
+    SELECT FROM entries x WHERE x.entity_no = $1 AND x.sequence = m.postings_at AND x.kind IN (1, 2, 4)
+      AND x.account_no = $7 LIMIT 1
+) x
+WHERE ($4::int2[] IS NULL OR m.status = ANY ($4))
+  AND ($5::timestamptz IS NULL OR m.effective_time >= $5) AND ($6::timestamptz IS NULL OR m.effective_time < $6)
+LIMIT 1

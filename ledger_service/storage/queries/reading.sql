@@ -1,13 +1,5 @@
--- name: entity
--- $1 entity id.
-SELECT e.*, (SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1) AS sequence
-FROM entities e WHERE e.entity_id = $1
-
--- name: entities
--- $1 ids that may be seen (NULL: all), $2 after this id, $3 limit.
-SELECT e.*, (SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1) AS sequence
-FROM entities e WHERE ($1::text[] IS NULL OR e.entity_id = ANY ($1)) AND e.entity_id > $2
-ORDER BY e.entity_id LIMIT $3
+-- Each is planned once, whatever its values, but for the lists of accounts (see storage/connections): an optional
+-- bound is one that every value keeps (COALESCE), so that it is a condition of the index.
 
 -- name: account_numbers
 -- $1 entity number, $2 account ids. Numbers of those that exist.
@@ -70,7 +62,7 @@ WITH RECURSIVE present AS (
     CROSS JOIN LATERAL (
         WITH RECURSIVE currencies AS (
             (SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
-               AND ($4::text IS NULL OR e.currency = $4) ORDER BY e.currency LIMIT 1)
+               AND e.currency BETWEEN COALESCE($4, '') AND COALESCE($4, E'\U0010FFFF') ORDER BY e.currency LIMIT 1)
             UNION ALL
             SELECT f.currency FROM currencies c CROSS JOIN LATERAL (
                 SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
@@ -156,7 +148,7 @@ SELECT currency FROM found
 -- $1 entity number, $2 account number, $3 currency, $4 below this number (NULL: from the newest), $5 limit.
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
-      AND ($4::int8 IS NULL OR number < $4) ORDER BY number DESC LIMIT $5
+      AND number < COALESCE($4::int8, 9223372036854775807) ORDER BY number DESC LIMIT $5
 ) e
 CROSS JOIN LATERAL (
     SELECT w.recorded_time, w.transaction_no FROM events w
@@ -249,32 +241,3 @@ CROSS JOIN LATERAL (
     SELECT b.account_id, b.normal_side FROM accounts b WHERE b.entity_no = $1 AND b.account_no = t.account_no LIMIT 1
 ) a
 ORDER BY t.place, t.first
-
--- name: last_sequences
--- $1 entity numbers.
-SELECT w.entity_no, l.sequence FROM unnest($1::int4[]) AS w (entity_no)
-CROSS JOIN LATERAL (
-    SELECT v.sequence FROM events v WHERE v.entity_no = w.entity_no ORDER BY v.sequence DESC LIMIT 1
-) l
-
--- name: entities_due
--- $1 shift of the clock, $2 limit. Entities with transactions whose time is over.
-SELECT DISTINCT entity_no FROM (
-    SELECT entity_no FROM open_transactions WHERE expire_time <= clock_timestamp() + $1::interval
-    ORDER BY expire_time LIMIT $2
-) d
-
--- name: currencies
-SELECT code, exponent FROM currencies
-
--- name: secret
-SELECT value FROM secrets WHERE name = $1
-
--- name: credentials
--- $1 digest of the token.
-SELECT credential_id, name, scopes, entity_ids, expire_time, revoked_time FROM credentials WHERE token_hmac = $1
-
--- name: certificates
--- $1 names in the certificate.
-SELECT credential_id, name, scopes, entity_ids, expire_time, revoked_time FROM credentials
-WHERE certificate_san = ANY ($1) AND revoked_time IS NULL

@@ -207,35 +207,85 @@ WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique AND i.indisvalid
 -- name: functions
 SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
 
+-- name: unknown_roles
+-- $1 roles.
+SELECT r.name FROM unnest($1::text[]) AS r (name) WHERE to_regrole(r.name) IS NULL
+
 -- name: privileges
--- $1 role. What it may do in effect: by itself, as a member of other roles, or as anybody may; and whether it can
--- become one who may do everything.
-SELECT privilege || ' ON ' || c.relname AS granted
-FROM pg_class c
-CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS privilege
-WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
-  AND has_table_privilege($1, c.oid, privilege)
+-- $1 role, or public. What it may do in effect: by itself, as a member of other roles, or as anybody may; what it is
+-- a member of, whether it takes it on or only could; and what its attributes let it do.
+WITH subject AS (
+    SELECT $1::name AS name WHERE $1 = 'public' OR to_regrole($1) IS NOT NULL
+), relations AS (
+    SELECT c.oid, c.relname FROM pg_class c
+    WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+)
+SELECT p.privilege || ' ON ' || c.relname AS granted
+FROM subject s CROSS JOIN relations c
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']
+    || CASE WHEN current_setting('server_version_num')::int >= 170000 THEN ARRAY['MAINTAIN'] ELSE '{}' END
+) AS p (privilege)
+WHERE has_table_privilege(s.name, c.oid, p.privilege)
 UNION ALL
-SELECT format('%s (%s) ON %s', privilege, string_agg(a.attname, ', ' ORDER BY a.attnum), c.relname)
-FROM pg_class c
-CROSS JOIN unnest(ARRAY['INSERT', 'UPDATE', 'REFERENCES']) AS privilege
+SELECT format('%s (%s) ON %s', p.privilege, string_agg(a.attname, ', ' ORDER BY a.attnum), c.relname)
+FROM subject s CROSS JOIN relations c
+CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'REFERENCES']) AS p (privilege)
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
-  AND has_column_privilege($1, c.oid, a.attnum, privilege) AND NOT has_table_privilege($1, c.oid, privilege)
-GROUP BY c.relname, privilege
+WHERE has_column_privilege(s.name, c.oid, a.attnum, p.privilege) AND NOT has_table_privilege(s.name, c.oid, p.privilege)
+GROUP BY c.relname, p.privilege
 UNION ALL
-SELECT 'CREATE ON SCHEMA ' || nspname FROM pg_namespace
-WHERE nspname IN ('ledger', 'ledger_migrations') AND has_schema_privilege($1, oid, 'CREATE')
+SELECT p.privilege || ' ON SEQUENCE ' || c.relname
+FROM subject s CROSS JOIN pg_class c CROSS JOIN unnest(ARRAY['USAGE', 'SELECT', 'UPDATE']) AS p (privilege)
+WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind = 'S' AND has_sequence_privilege(s.name, c.oid, p.privilege)
 UNION ALL
-SELECT DISTINCT format('membership of %s', m.rolname) FROM pg_roles m
-LEFT JOIN pg_class c ON c.relowner = m.oid AND c.relnamespace = 'ledger'::regnamespace
-WHERE m.rolname <> $1 AND pg_has_role($1, m.oid, 'MEMBER') AND (m.rolsuper OR c.oid IS NOT NULL)
+SELECT 'EXECUTE ON FUNCTION ' || f.proname
+FROM subject s CROSS JOIN pg_proc f
+WHERE f.pronamespace = 'ledger'::regnamespace AND has_function_privilege(s.name, f.oid, 'EXECUTE')
 UNION ALL
-SELECT 'SUPERUSER' FROM pg_roles WHERE rolname = $1 AND rolsuper
+SELECT p.privilege || ' ON SCHEMA ' || n.nspname
+FROM subject s CROSS JOIN pg_namespace n CROSS JOIN unnest(ARRAY['CREATE', 'USAGE']) AS p (privilege)
+-- How far the database is migrated may everybody see.
+WHERE (n.nspname = 'ledger' OR (n.nspname = 'ledger_migrations' AND p.privilege = 'CREATE'))
+  AND has_schema_privilege(s.name, n.oid, p.privilege)
 UNION ALL
-SELECT 'CREATEROLE' FROM pg_roles WHERE rolname = $1 AND rolcreaterole
+SELECT format('membership of %s', m.rolname) FROM pg_roles r JOIN pg_roles m ON m.oid <> r.oid
+WHERE r.rolname = $1 AND NOT r.rolsuper AND pg_has_role(r.oid, m.oid, 'MEMBER')
+UNION ALL
+SELECT a.attribute FROM pg_roles r
+CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('CREATEROLE', r.rolcreaterole), ('BYPASSRLS', r.rolbypassrls),
+    ('REPLICATION', r.rolreplication), ('LOGIN', r.rolcanlogin)) AS a (attribute, is_set)
+WHERE r.rolname = $1 AND a.is_set
 UNION ALL
 SELECT format('ownership of %s', pg_describe_object(d.classid, d.objid, d.objsubid))
 FROM pg_shdepend d JOIN pg_roles r ON r.oid = d.refobjid
 WHERE d.refclassid = 'pg_authid'::regclass AND d.deptype = 'o' AND r.rolname = $1
   AND d.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+
+-- name: tenant_tables
+-- Tables of entities' data, with what they are partitioned into.
+SELECT c.relname AS name,
+       CASE WHEN c.relforcerowsecurity THEN 'f' WHEN c.relrowsecurity THEN 'o' ELSE '-' END AS security,
+       ARRAY(SELECT i.inhrelid::regclass::text FROM pg_inherits i WHERE i.inhparent = c.oid ORDER BY 1) AS partitions
+FROM pg_class c
+WHERE c.relnamespace = 'ledger'::regnamespace AND c.relkind IN ('r', 'p', 'm', 'f')
+  AND EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attname = 'entity_no' AND NOT a.attisdropped)
+ORDER BY 1
+
+-- name: policies
+SELECT c.relname AS relation, p.polname AS name,
+       CASE WHEN p.polpermissive THEN '' ELSE 'RESTRICTIVE ' END
+       || CASE p.polcmd WHEN '*' THEN 'ALL' WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE'
+              ELSE 'DELETE' END
+       || ' TO ' || (SELECT string_agg(COALESCE(r.rolname, 'public'), ', ' ORDER BY r.rolname)
+                     FROM unnest(p.polroles) AS o (oid) LEFT JOIN pg_roles r ON r.oid = o.oid)
+       || COALESCE(' USING ' || pg_get_expr(p.polqual, p.polrelid), '')
+       || COALESCE(' WITH CHECK ' || pg_get_expr(p.polwithcheck, p.polrelid), '') AS definition
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid
+WHERE c.relnamespace = 'ledger'::regnamespace
+ORDER BY 1, 2
+
+-- name: views
+-- Those that do not read as whoever asks.
+SELECT relname AS name FROM pg_class
+WHERE relnamespace = 'ledger'::regnamespace AND relkind = 'v'
+  AND NOT COALESCE('security_invoker=true' = ANY (reloptions), false)

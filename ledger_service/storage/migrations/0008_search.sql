@@ -75,12 +75,13 @@ CREATE INDEX events_by_counterparty ON ledger.events (entity_no, ledger.counterp
     WHERE counterparty IS NOT NULL AND kind = 1;
 
 -- Transactions one of whose descriptions, present or past, matches; the newest first. As the owner of the tables:
--- the operator @@ is not leakproof, so under row-level security the index could not be used for it.
+-- the operator @@ is not leakproof, so under row-level security the index could not be used for it. Like the two
+-- functions of counterparties below it keeps to the entity that the session is bound to.
 CREATE FUNCTION ledger.search_candidates(entity int4, query tsquery) RETURNS TABLE (transaction_no int8)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET enable_seqscan = off
 AS $$
     SELECT DISTINCT e.transaction_no FROM events e
-    WHERE e.entity_no = entity AND search_document(e.entity_no, e.description) @@ query
+    WHERE is_bound_to(entity) AND e.entity_no = entity AND search_document(e.entity_no, e.description) @@ query
       AND e.description IS NOT NULL AND (e.revision = 1 OR e.kind = 2)
     ORDER BY 1 DESC
 $$;
@@ -90,7 +91,7 @@ CREATE FUNCTION ledger.counterparty_transactions(entity int4, key text) RETURNS 
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET enable_seqscan = off
 AS $$
     SELECT e.sequence FROM events e
-    WHERE e.entity_no = entity AND counterparty_key(e.counterparty) COLLATE "C" = key
+    WHERE is_bound_to(entity) AND e.entity_no = entity AND counterparty_key(e.counterparty) COLLATE "C" = key
       AND e.counterparty IS NOT NULL AND e.kind = 1
     ORDER BY e.sequence
 $$;
@@ -104,7 +105,7 @@ DECLARE
     key text COLLATE "C" := after;
     found int4 := 0;
 BEGIN
-    WHILE found < most LOOP
+    WHILE found < most AND is_bound_to(entity) LOOP
         SELECT counterparty_key(e.counterparty) COLLATE "C" INTO key FROM events e
         WHERE e.entity_no = entity AND counterparty_key(e.counterparty) COLLATE "C" > key
           AND e.counterparty IS NOT NULL AND e.kind = 1
@@ -124,4 +125,6 @@ END $$;
 REVOKE ALL ON FUNCTION ledger.search_text, ledger.search_document, ledger.search_query, ledger.counterparty_key,
     ledger.search_candidates, ledger.counterparty_transactions, ledger.counterparty_keys FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ledger.search_text, ledger.search_document, ledger.search_query, ledger.counterparty_key,
-    ledger.search_candidates, ledger.counterparty_transactions, ledger.counterparty_keys TO ledger_service, ledger_reader;
+    ledger.search_candidates, ledger.counterparty_transactions, ledger.counterparty_keys TO ledger_reader;
+-- Whoever writes a row works out what goes into its indexes.
+GRANT EXECUTE ON FUNCTION ledger.search_text, ledger.search_document, ledger.counterparty_key TO ledger_service;
