@@ -15,6 +15,7 @@ import pytest
 
 from ledger.v1 import transaction_service_pb2 as transactions
 from ledger_service.application.ports import SearchFilter, TransactionFilter, TransactionPlace
+from ledger_service.storage.connections import Bound
 from ledger_service.storage.reading import ReadStore
 from tests.helpers.builders import new_accounts, new_entity, timestamp, transfer
 from tests.helpers.servers import ShiftedClock, cloned, serving
@@ -55,8 +56,9 @@ class Looked:
 class Ledger:
     """A large entity, read through one connection as the service reads."""
 
-    def __init__(self, store: ReadStore, owner: asyncpg.Connection, entity_no: int) -> None:
-        self.store = store
+    def __init__(self, readers: Bound, owner: asyncpg.Connection, entity_no: int) -> None:
+        self.store = ReadStore(readers, ShiftedClock())
+        self._readers = readers
         self.entity_no = entity_no
         self._owner = owner
 
@@ -73,8 +75,9 @@ class Ledger:
         )
 
     async def _counts(self) -> Looked:
-        await self.store._pool.fetch("SELECT pg_stat_force_next_flush()")
-        await self.store._pool.fetch("SELECT 1")
+        # What the readers' connection has counted is told when its database transaction ends.
+        await self._readers.fetch(self.entity_no, "SELECT pg_stat_force_next_flush() WHERE $1::int4 IS NOT NULL")
+        await self._readers.fetch(self.entity_no, "SELECT $1::int4")
         tables = await self._owner.fetch(
             "SELECT relname, seq_scan FROM pg_stat_user_tables WHERE relname IN ('events', 'entries')"
         )
@@ -94,11 +97,11 @@ async def ledger(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Led
         owner = await asyncpg.connect(dsn)
         await owner.execute("VACUUM (ANALYZE) ledger.events, ledger.entries")
         entity_no = await owner.fetchval("SELECT entity_no FROM ledger.entities WHERE entity_id = 'large'")
-        store = await ReadStore.open(dsn, 1, ShiftedClock())
+        readers = await Bound.open(dsn, 1)
         try:
-            yield Ledger(store, owner, entity_no)
+            yield Ledger(readers, owner, entity_no)
         finally:
-            await store.close()
+            readers.close()
             await owner.close()
 
 
