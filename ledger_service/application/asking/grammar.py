@@ -22,6 +22,7 @@ from ledger_service.application.asking.measures import (
     usual_order,
 )
 from ledger_service.application.asking.names import Unclear, take_names, take_near_names
+from ledger_service.application.asking.parties import take_parties
 from ledger_service.application.asking.periods import PeriodError, Periods, take_periods
 from ledger_service.application.asking.plan import (
     COUNTED,
@@ -180,11 +181,12 @@ def understand(text: str, vocabulary: Vocabulary, today: date) -> Plan | Refusal
     if near.unclear is not None:
         return Refusal(unclear=near.unclear)
     found = (*names.found, *near.found)
+    parties = take_parties(question)
+    if parties.problem:
+        return Refusal(reason=parties.problem)
     comparing = periods.other is not None or amounts.target is not None
     outcome = take_outcome(question) if periods.other is not None else Outcome.DIFFERENCE
-    wanted = take_wanted(
-        question, counterparties=any(name.kind is Kind.COUNTERPARTY for name in found), comparing=comparing
-    )
+    wanted = take_wanted(question, received=parties.received, comparing=comparing)
     if wanted.problem:
         return Refusal(reason=wanted.problem)
     if _SPENT_BY.search(question.plain) and any(name.kind is Kind.COUNTERPARTY for name in found):
@@ -309,7 +311,7 @@ def _known_words(question: Question) -> frozenset[str]:
     probe = Question(question.shown)
     probe.rest = question.rest
     take_outcome(probe)
-    take_wanted(probe, counterparties=False, comparing=True)
+    take_wanted(probe, received=False, comparing=True)
     left = {word for word, _, _ in probe.left()}
     return _FILLERS | _MAKING | _PREPOSITIONS | {word for word, _, _ in question.left() if word not in left}
 

@@ -204,7 +204,7 @@ def take_names(question: Question, vocabulary: Vocabulary) -> Names:
         named, start, end = _by_place(question, named, start, end)
         if len(named) != 1:
             return Names((), Unclear(question.said(start, end), tuple(named)))
-        question.strike(start, end, NAME)
+        _strike(question, start, end, named[0])
         found.append(named[0])
         place += length
     _take_codes(question, vocabulary, found)
@@ -224,9 +224,15 @@ def take_near_names(question: Question, vocabulary: Vocabulary, fillers: frozens
         near, begin, finish = _by_place(question, near, start, end)
         if len(near) != 1:
             return Names((), Unclear(question.said(start, end), tuple(near)))
-        question.strike(begin, finish, NAME)
+        _strike(question, begin, finish, near[0])
         found.append(near[0])
     return Names(tuple(found))
+
+
+def _strike(question: Question, start: int, end: int, name: Name) -> None:
+    question.strike(start, end, NAME)
+    if name.kind is Kind.COUNTERPARTY:
+        question.parties.append((start, end))
 
 
 def _longest(
