@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ledger_service.application.asking.plan import AmountRule, Comparator, Comparison, Outcome
+from ledger_service.application.asking.spans import MONTH
 from ledger_service.application.asking.text import AMOUNT, Question
 from ledger_service.application.asking.vocabulary import Vocabulary
 
@@ -39,9 +40,14 @@ _COMPARATORS: tuple[tuple[str, Comparator], ...] = (
 _ITEMS = re.compile(
     r"\s*(?:other\s+)?(?:transactions?|purchases?|payments?|expenses|times|sales|vendors?|days?|weeks?|months?)\b"
 )
+_DAY_OF = re.compile(rf"\s?(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}")
 _DID_MORE = re.compile(
     r"^\W*(?:did|have|has|do|does|are|were|was|is)\b.*?\b(?:spend|spent|spending|pay|paid|receive|received|earn|earned|make|made)\s+$"
 )
+
+
+_TARGETS = frozenset({Comparator.MORE_THAN, Comparator.LESS_THAN})
+_NO_TARGET = "it can be asked whether a total is more or less than an amount, not whether it is exactly or at least one"
 
 
 class Amounts(NamedTuple):
@@ -96,7 +102,11 @@ def _take_rule(
     second = re.sub(r"\?P<(\w+)>", r"?P<\1_b>", amount)
     between = re.compile(rf"\b(?:(?:between|from)\s+)?{amount}(?:\s+(?:and|to)\s+|\s?-\s?){second}(?![\w%-])")
     match = between.search(question.rest)
-    if match is not None and (match.group().startswith(("between", "from")) or _has_currency(match)):
+    if match is not None and (
+        _has_currency(match) or (match.group().startswith("between") and not _is_day(question, match))
+    ):
+        if _DID_MORE.match(question.plain[: match.start()]) is not None:
+            return None, None, "", _NO_TARGET
         low, high = _number(match), _number(match, "_b")
         currencies = {_currency(match, vocabulary), _currency(match, vocabulary, "_b")} - {""}
         if len(currencies) > 1:
@@ -114,6 +124,10 @@ def _take_rule(
                 and not re.match(r"(of\s+)?exactly|equal|=", match.group())
             ):
                 break
+            if not _has_currency(match) and _is_day(question, match):
+                break
+            if comparator not in _TARGETS and _DID_MORE.match(question.plain[: match.start()]) is not None:
+                return None, None, "", _NO_TARGET
             if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]) and not _has_currency(match):
                 return None, None, "", f"{match.group()} can be read in two ways, as an amount and as a year"
             if not _has_currency(match) and _ITEMS.match(question.rest[match.end() :]):
@@ -140,6 +154,14 @@ def _take_rule(
     return (rules[0][0], None, rules[0][2], "") if rules else (None, None, "", "")
 
 
+def _is_day(question: Question, match: re.Match[str]) -> bool:
+    """As in "up to 15 May": a number before a month is a day."""
+    return (
+        _DAY_OF.match(question.rest, match.end("number_b" if "number_b" in match.re.groupindex else "number"))
+        is not None
+    )
+
+
 def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
     """Of "$100 or more" the end decides."""
     if tail is None:
@@ -149,7 +171,7 @@ def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
 
 def _target(question: Question, match: re.Match[str], rule: AmountRule) -> Comparison | None:
     """As in "Did I spend more than $500 …" asks of the total, not of single transactions."""
-    if rule.comparator not in {Comparator.MORE_THAN, Comparator.LESS_THAN}:
+    if rule.comparator not in _TARGETS:
         return None
     if _DID_MORE.match(question.plain[: match.start()]) is None:
         return None

@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from ledger_service.application.asking import days
 from ledger_service.application.asking.amounts import Amounts, take_amounts
+from ledger_service.application.asking.days import Span
 from ledger_service.application.asking.measures import (
     Wanted,
     take_outcome,
@@ -33,6 +35,7 @@ from ledger_service.application.asking.plan import (
     Grouping,
     Measure,
     Outcome,
+    Period,
     Plan,
     Statuses,
 )
@@ -144,6 +147,7 @@ _FROM_GROUP = re.compile(r"\b(?:most|least)\b[^.?!]*\bfrom\b\s*(?:[?.!]|$)|\bfro
 _WHICH_GROUP = re.compile(
     r"\b(?:which|what)\s+(?:categor|account|vendor|merchant|supplier|customer|counterpart|client|payee|day|week|month|quarter|year)"
 )
+_EVER = re.compile(r"\bever\b")
 _MEAN_TOTAL = re.compile(
     r"\b(?:spend|spending|spent|revenue|income|earn|earned|earnings|sales|receive|received|expenses)\b"
 )
@@ -221,7 +225,9 @@ def _plan(
         if wanted.direction is Direction.ANY:
             return Refusal(reason="it does not say whether it is about spending, receiving or transactions")
         wanted.measure = wanted.measure or Measure.SUM
-    problem = _contradiction(question, wanted, filters, comparison)
+    problem = _contradiction(question, wanted, filters, comparison) or _too_short(wanted.grouping, periods.main)
+    if not problem and comparison is not None and comparison.amount and _EVER.search(question.plain):
+        problem = "it asks whether there ever was such an amount; ask for the transactions over it"
     if problem or wanted.measure is None:
         return Refusal(reason=problem or "it does not say what is wanted: how much, how many, the largest, a list …")
     if len(found) > MAX_NAMES or len(filters.texts) > MAX_NAMES:
@@ -248,6 +254,16 @@ def _contradiction(question: Question, wanted: Wanted, filters: Filters, compari
     if filters.uncategorized and filters.categories:
         return "it asks for a category and for none"
     return ""
+
+
+def _too_short(grouping: Grouping, period: Period | None) -> str:
+    """As in "in May of each year": a period that is part of one group would leave the others out."""
+    if period is None or period.first is None or period.before is None or not grouping.is_time:
+        return ""
+    whole = days.unit(grouping.value, period.first)
+    if period.before > whole.before or Span(period.first, period.before) == whole:
+        return ""
+    return f"the period that it names lies within one {grouping.value}"
 
 
 def _filters(
