@@ -102,8 +102,10 @@ def _take_rule(
     second = re.sub(r"\?P<(\w+)>", r"?P<\1_b>", amount)
     between = re.compile(rf"\b(?:(?:between|from)\s+)?{amount}(?:\s+(?:and|to)\s+|\s?-\s?){second}(?![\w%-])")
     match = between.search(question.rest)
-    if match is not None and (
-        _has_currency(match) or (match.group().startswith("between") and not _is_day(question, match))
+    if (
+        match is not None
+        and (_has_currency(match) or match.group().startswith("between"))
+        and not _is_day(question, match)
     ):
         if _DID_MORE.match(question.plain[: match.start()]) is not None:
             return None, None, "", _NO_TARGET
@@ -122,16 +124,11 @@ def _take_rule(
                 comparator is Comparator.EXACTLY
                 and not _has_currency(match)
                 and not re.match(r"(of\s+)?exactly|equal|=", match.group())
-            ):
+            ) or _is_day(question, match):
                 break
-            if not _has_currency(match) and _is_day(question, match):
-                break
-            if comparator not in _TARGETS and _DID_MORE.match(question.plain[: match.start()]) is not None:
-                return None, None, "", _NO_TARGET
-            if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]) and not _has_currency(match):
-                return None, None, "", f"{match.group()} can be read in two ways, as an amount and as a year"
-            if not _has_currency(match) and _ITEMS.match(question.rest[match.end() :]):
-                return None, None, "", "it sets a number of transactions; amounts can be compared, numbers can't"
+            problem = _problem_of(question, match, comparator)
+            if problem:
+                return None, None, "", problem
             found = AmountRule(_with_tail(comparator, match["tail"]), _number(match))
             target = _target(question, match, found)
             currency = _currency(match, vocabulary)
@@ -154,8 +151,23 @@ def _take_rule(
     return (rules[0][0], None, rules[0][2], "") if rules else (None, None, "", "")
 
 
+def _problem_of(question: Question, match: re.Match[str], comparator: Comparator) -> str:
+    """Why this is no condition on an amount; "" if it is one."""
+    if comparator not in _TARGETS and _DID_MORE.match(question.plain[: match.start()]) is not None:
+        return _NO_TARGET
+    if _has_currency(match):
+        return ""
+    if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]):
+        return f"{match.group()} can be read in two ways, as an amount and as a year"
+    if _ITEMS.match(question.rest[match.end() :]):
+        return "it sets a number of transactions; amounts can be compared, numbers can't"
+    return ""
+
+
 def _is_day(question: Question, match: re.Match[str]) -> bool:
-    """As in "up to 15 May": a number before a month is a day."""
+    """As in "up to 15 May": a number before a month is a day, unless it has a currency."""
+    if _has_currency(match):
+        return False
     return (
         _DAY_OF.match(question.rest, match.end("number_b" if "number_b" in match.re.groupindex else "number"))
         is not None
