@@ -1,7 +1,7 @@
 # The service for a database of the operator's: give LEDGER_DSN (and LEDGER_BOOTSTRAP_TOKEN for the first start).
 #
 #   docker build -t ledger-service .
-#   docker run -e LEDGER_DSN=postgresql://USER:PASSWORD@HOST/DATABASE -p 50051:50051 \
+#   docker run -e LEDGER_DSN=postgresql://USER:PASSWORD@HOST/DATABASE -p 50051:50051 -p 8080:8080 \
 #       -v /path/to/certificates:/tls:ro -e LEDGER_TLS_CERTIFICATE=/tls/tls.crt -e LEDGER_TLS_KEY=/tls/tls.key ledger-service
 #
 # Without a certificate it refuses to serve: a container's address is not this machine's, and tokens would cross the
@@ -39,11 +39,12 @@ COPY --from=build /opt/ledger /opt/ledger
 ENV PATH=/opt/ledger/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     # Inside a container the loopback address reaches nobody.
-    LEDGER_GRPC=0.0.0.0:50051
+    LEDGER_GRPC=0.0.0.0:50051 \
+    LEDGER_REST=0.0.0.0:8080
 # By number, so that Kubernetes' runAsNonRoot can tell.
 USER 10001:10001
 WORKDIR /
-EXPOSE 50051
+EXPOSE 50051 8080
 # The start includes migrations. `health` asks grpc.health.v1 and exits 0 only for SERVING, over TLS where the options
 # above say so; where client certificates are demanded, give it one in LEDGER_HEALTH_CERTIFICATE and LEDGER_HEALTH_KEY.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 CMD ["ledger-service", "health"]

@@ -111,8 +111,13 @@ class Loader:
         await self._put_accounts(books, {(entity_no, number): version for entity_no, number, version in versions})
         await self._load_heads(books, accounts)
         if originals:
-            for entity_no, number, leg, amount in await self._fetch("reversed", *_columns(originals)):
+            reversals: dict[_Place, set[int]] = {}
+            for entity_no, number, leg, amount, by in await self._fetch("reversed", *_columns(originals)):
                 books[entity_no].reversed.setdefault(number, {})[leg] = amount
+                reversals.setdefault((entity_no, number), set()).update(by)
+            for (entity_no, number), found in reversals.items():
+                transactions = books[entity_no].transactions
+                transactions[number] = transactions[number]._replace(reversed_by=tuple(sorted(found)))
 
     async def _load_chart(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
         """What changes of accounts, and edits, need: accounts by id, ancestors, codes, children."""

@@ -6,7 +6,7 @@ Each method takes the entity's number, and there is one way to a connection, whi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -259,12 +259,20 @@ class ReadStore:
             records = await connection.fetch(query, entity_no, *arguments)
             places = {(entity_no, record["postings_at"]) for record in records if record["postings_at"] is not None}
             postings = rows.postings_of(await _fetch(connection, "postings", places)) if places else {}
+            # Only a category can be given to a transaction that has reversals already.
+            posted = {(entity_no, e["transaction_no"]) for e in records if (e["kind"], e["status"]) == (13, 3)}
+            reversals = await _reversals(connection, posted)
         found = []
         for record in records:
             transaction = None
             if record["transaction_no"] is not None:
                 merged = {**record, "idempotency_key": record["created_key"]}
-                transaction = rows.transaction_of(merged, postings[entity_no, record["postings_at"]])
+                links = reversals.get((entity_no, record["transaction_no"]), ()) if record["kind"] == 13 else ()
+                transaction = rows.transaction_of(
+                    merged,
+                    postings[entity_no, record["postings_at"]],
+                    tuple(number for number in links if number < record["sequence"]),
+                )
             found.append(
                 Event(
                     sequence=record["sequence"],
@@ -336,11 +344,8 @@ async def complete(connection: Any, records: Sequence[Any]) -> list[Transaction]
     postings = rows.postings_of(
         await _fetch(connection, "postings", {(record["entity_no"], record["postings_at"]) for record in records})
     )
-    posted = [(record["entity_no"], record["transaction_no"]) for record in records if record["status"] == 3]
-    reversals: dict[tuple[int, int], tuple[int, ...]] = {}
-    if posted:
-        for entity_no, original, reversal in await _fetch(connection, "reversals", set(posted)):
-            reversals[entity_no, original] = (*reversals.get((entity_no, original), ()), reversal)
+    posted = {(record["entity_no"], record["transaction_no"]) for record in records if record["status"] == 3}
+    reversals = await _reversals(connection, posted)
     return [
         rows.transaction_of(
             record,
@@ -349,6 +354,15 @@ async def complete(connection: Any, records: Sequence[Any]) -> list[Transaction]
         )
         for record in records
     ]
+
+
+async def _reversals(connection: Any, originals: Collection[tuple[int, int]]) -> dict[tuple[int, int], tuple[int, ...]]:
+    """Numbers of the reversals of these transactions, oldest first."""
+    found: dict[tuple[int, int], tuple[int, ...]] = {}
+    if originals:
+        for entity_no, original, reversal in await _fetch(connection, "reversals", originals):
+            found[entity_no, original] = (*found.get((entity_no, original), ()), reversal)
+    return found
 
 
 async def _fetch(connection: Any, name: str, places: Iterable[tuple[int, int]]) -> list[Any]:

@@ -276,7 +276,8 @@ AMOUNTS = {
         ({"amount_max": "9" * 38}, set(AMOUNTS)),
         ({"amount_min": "9" * 38}, set()),
     ],
-    ids=str,
+    # Sets are written in another order in each process.
+    ids=lambda value: str(value) if isinstance(value, dict) else str(len(value)),
 )
 async def test_amounts_in_their_own_currency(client: Client, bounds: dict[str, str], expected: set[str]) -> None:
     """However many decimals a bound has: between two units it lies between them."""

@@ -5,19 +5,24 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ledger.v1 import account_pb2, account_service_pb2, transaction_pb2
+from ledger.v1 import account_pb2, account_service_pb2, category_service_pb2, transaction_pb2
 from ledger.v1 import transaction_service_pb2 as transactions_pb2
 from tests.helpers.builders import new_entity, timestamp, unique
 from tests.helpers.model import (
     Account,
     Approve,
+    ArchiveCategory,
+    Categorize,
     Clear,
     Create,
+    CreateCategory,
     Done,
     Edit,
     Ledger,
     Moment,
+    OfCategory,
     Refusal,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
@@ -29,6 +34,7 @@ from tests.helpers.wire import (
     Requests,
     account_request,
     check_balance,
+    check_category,
     check_refusal,
     decimal,
     leg_message,
@@ -74,7 +80,9 @@ class Twin:
         self._check_write(expected, got, rehearsed=command.validate_only)
         _check_said_to_be_replayed(got, again)
 
-    async def write(self, command: Edit | Approve | Clear | Void | Reverse | SetState | SetLimits) -> None:
+    async def write(
+        self, command: Edit | Approve | Clear | Void | Reverse | SetState | SetLimits | Categorize | OfCategory
+    ) -> None:
         """Any write but a creation."""
         request, method = self._request(command)
         again = command.key in self.ledger.first_uses
@@ -115,6 +123,14 @@ class Twin:
                 return self.requests.reverse(command, legs), transactions.ReverseTransaction
             case SetLimits():
                 return self.requests.set_limits(command), accounts.UpdateAccount
+            case Categorize():
+                return self.requests.categorize(command), transactions.CategorizeTransaction
+            case CreateCategory():
+                return self.requests.create_category(command), self.client.categories.CreateCategory
+            case RenameCategory():
+                return self.requests.rename_category(command), self.client.categories.UpdateCategory
+            case ArchiveCategory():
+                return self.requests.archive_category(command), self.client.categories.ArchiveCategory
         methods = {"FROZEN": "FreezeAccount", "OPEN": "UnfreezeAccount", "CLOSED": "CloseAccount"}
         return self.requests.set_state(command), getattr(accounts, methods[command.state])
 
@@ -127,6 +143,12 @@ class Twin:
         assert got.replayed == expected.replayed, got
         if hasattr(got, "account"):
             return
+        if expected.category is not None:
+            check_category(expected.category, got.category)
+            self.ledger.times.setdefault(expected.category.sequence, got.category.update_time.ToDatetime(UTC))
+            return
+        if hasattr(got, "category"):
+            assert got.category.id == expected.views[0].category
         assert got.sequence == expected.sequence, f"sequence {got.sequence}, expected {expected.sequence}"
         seen = list(got.transactions) if hasattr(got, "transactions") else [got.transaction]
         for view, transaction in zip(expected.views, seen, strict=True):
@@ -155,11 +177,12 @@ class Twin:
         assert got.revision == view.revision
         assert got.description == self._text(view.description)
         assert got.reference == view.reference
+        assert got.category_id == view.category
         assert got.idempotency_key == self.ledger.versions.get(view.number, [view])[0].key
         assert got.HasField("expire_time") == (view.expire is not None)
         if view.expire is not None:
             assert got.expire_time == timestamp(view.expire)
-        assert (got.actor == "") == (view.status == "EXPIRED"), got
+        assert (got.actor == "") == view.by_server, got
         if rehearsed:
             return
         assert got.id == self.requests.ids[view.number]
@@ -207,6 +230,9 @@ class Twin:
             self._check_transaction(event.view, got.transaction, links=False)
         elif event.reason:
             check_refusal(Refusal(event.reason), Refused(got.refusal))
+        elif event.category is not None:
+            check_category(event.category, got.category)
+            assert got.category.update_time.ToDatetime(UTC) == recorded
         elif event.account:
             assert got.account.id == event.account
         else:
@@ -282,13 +308,15 @@ class Twin:
 
     async def check_list(
         self, *, statuses: Sequence[str], account: str, since: datetime | None, before: datetime | None,
-        ascending: bool, page_size: int,
+        ascending: bool, page_size: int, by_effective_time: bool = False,
     ) -> None:  # fmt: skip
         """ListTransactions with these filters, over all its pages."""
         await self.learn()
         request = transactions_pb2.ListTransactionsRequest(
             entity_id=self.entity_id, account_id=account, ascending=ascending, page_size=page_size
         )
+        if by_effective_time:
+            request.order = transactions_pb2.TRANSACTION_ORDER_EFFECTIVE
         names = [f"TRANSACTION_STATUS_{status}" for status in statuses]
         request.statuses.extend(transaction_pb2.TransactionStatus.Value(name) for name in names)
         if since is not None:
@@ -296,8 +324,9 @@ class Twin:
         if before is not None:
             request.effective_before.CopyFrom(timestamp(before))
         expected = []
-        for number in sorted(self.ledger.versions, reverse=not ascending):
-            view = self.ledger.current(number)
+        views = [self.ledger.current(number) for number in self.ledger.versions]
+        place = (lambda v: (self.ledger.effective_time(v), v.number)) if by_effective_time else (lambda v: v.number)
+        for view in sorted(views, key=place, reverse=not ascending):
             effective = self.ledger.effective_time(view)
             if (
                 (not statuses or view.status in statuses)
@@ -311,6 +340,16 @@ class Twin:
         assert seen == [view.number for view in expected], f"{seen}, expected {[v.number for v in expected]}"
         for view, transaction in zip(expected, got, strict=True):
             self._check_transaction(view, transaction)
+
+    async def check_categories(self, *, include_archived: bool) -> None:
+        """ListCategories, two to a page."""
+        request = category_service_pb2.ListCategoriesRequest(
+            entity_id=self.entity_id, page_size=2, include_archived=include_archived
+        )
+        got = await self._pages(self.client.categories.ListCategories, request, "categories")
+        every = [c for c in self.ledger.categories.values() if include_archived or c.state == "ACTIVE"]
+        for expected, category in zip(sorted(every, key=lambda c: (c.name, c.id)), got, strict=True):
+            check_category(expected, category)
 
     async def check_key(self, key: str) -> None:
         """LookUpTransaction by key: what it wrote as it is now, or the refusal recorded under it."""

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from ledger.v1 import account_pb2, account_service_pb2, transaction_pb2
+from ledger.v1 import account_pb2, account_service_pb2, category_pb2, category_service_pb2, transaction_pb2
 from ledger.v1 import transaction_service_pb2 as transactions_pb2
 from tests.helpers.builders import money, timestamp
 from tests.helpers.contract import PROMISES
 from tests.helpers.model import (
     Account,
     Approve,
+    ArchiveCategory,
     BalanceView,
+    Categorize,
+    Category,
     Clear,
     Create,
+    CreateCategory,
     Edit,
     Leg,
     Limit,
     Refusal,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
@@ -90,6 +95,7 @@ class Requests:
             status=transaction_pb2.TransactionStatus.Value(f"TRANSACTION_STATUS_{command.status}"),
             description=command.description,
             reference=command.reference,
+            category_id=command.category,
             validate_only=command.validate_only,
         )
         if command.effective is not None:
@@ -177,6 +183,40 @@ class Requests:
         request.update_mask.paths.append("limits")
         return request
 
+    def categorize(self, command: Categorize) -> transactions_pb2.CategorizeTransactionRequest:
+        """CategorizeTransaction."""
+        return transactions_pb2.CategorizeTransactionRequest(
+            entity_id=self.entity_id,
+            transaction_id=self.id_of(command.number),
+            idempotency_key=command.key,
+            category_id=command.category,
+            expected_revision=command.expected_revision,
+        )
+
+    def create_category(self, command: CreateCategory) -> category_service_pb2.CreateCategoryRequest:
+        """CreateCategory."""
+        return category_service_pb2.CreateCategoryRequest(
+            entity_id=self.entity_id, category_id=command.category, name=command.name, idempotency_key=command.key
+        )
+
+    def rename_category(self, command: RenameCategory) -> category_service_pb2.UpdateCategoryRequest:
+        """UpdateCategory of the name."""
+        request = category_service_pb2.UpdateCategoryRequest(
+            entity_id=self.entity_id,
+            category_id=command.category,
+            name=command.name,
+            idempotency_key=command.key,
+            expected_revision=command.expected_revision,
+        )
+        request.update_mask.paths.append("name")
+        return request
+
+    def archive_category(self, command: ArchiveCategory) -> category_service_pb2.ArchiveCategoryRequest:
+        """ArchiveCategory."""
+        return category_service_pb2.ArchiveCategoryRequest(
+            entity_id=self.entity_id, category_id=command.category, idempotency_key=command.key
+        )
+
 
 _NOT_ALWAYS = {
     # An account with open children is not empty in no currency in particular.
@@ -198,6 +238,12 @@ def check_refusal(expected: Refusal, got: Refused) -> None:
     assert not missing, f"metadata {sorted(missing)} missing in {got}"
     for name, value in dict(expected.metadata).items():
         assert got.metadata.get(name) == value, f"expected {name}={value} in {got}"
+
+
+def check_category(expected: Category, got: category_pb2.Category) -> None:
+    """All of a category but its times."""
+    state = category_pb2.CategoryState.Name(got.state).removeprefix("CATEGORY_STATE_")
+    assert Category(got.id, got.name, state, got.sequence, got.revision) == expected
 
 
 def check_balance(expected: BalanceView, got: account_pb2.Balance, *, rehearsed: bool = False) -> None:

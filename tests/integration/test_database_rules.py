@@ -694,7 +694,7 @@ async def test_approval_after_the_time_is_over(around: Around) -> None:
 async def test_ghost_revision_in_an_event_of_another_kind(around: Around) -> None:
     event = around.book.event(ACCOUNT_CHANGED, account_no=CASH, detail={})
     ghost = {**event, "transaction_no": 1, "revision": 1, "status": 3}
-    await around.refused(asyncpg.CheckViolationError, "events_of_no_transaction", [ghost])
+    await around.refused(asyncpg.CheckViolationError, "events_check_other", [ghost])
 
 
 async def test_chain_against_the_sequence(around: Around) -> None:
@@ -957,13 +957,13 @@ async def test_posted_is_final(around: Around, kind: int, status: int) -> None:
 )
 async def test_status_that_the_event_does_not_lead_to(around: Around, kind: int, status: int) -> None:
     event = around.book.revision(around.world.pending, kind, status)
-    await around.refused(Check, "events_shape", [event])
+    await around.refused(Check, "events_check_shape", [event])
 
 
 @pytest.mark.parametrize("status", [VOIDED, EXPIRED])
 async def test_created_as_ended(around: Around, status: int) -> None:
     event = around.book.creation(status)
-    await around.refused(Check, "events_shape", [event], around.book.pair(event, HOLD, CASH, WALLET, 1))
+    await around.refused(Check, "events_check_shape", [event], around.book.pair(event, HOLD, CASH, WALLET, 1))
 
 
 async def test_revision_that_skips_one(around: Around) -> None:
@@ -1367,21 +1367,21 @@ async def test_categories_are_not_deleted(around: Around) -> None:
 
 @pytest.mark.parametrize("kind", [CATEGORY_CREATED, CATEGORY_CHANGED])
 async def test_category_event_that_names_none(around: Around, kind: int) -> None:
-    await around.refused(Check, "events_shape", [around.book.event(kind, detail=said(1, "Rent"))])
+    await around.refused(Check, "events_check_shape", [around.book.event(kind, detail=said(1, "Rent"))])
 
 
 @pytest.mark.parametrize("kind", [CATEGORY_CREATED, CATEGORY_CHANGED])
 async def test_category_event_that_says_nothing(around: Around, kind: int) -> None:
-    await around.refused(Check, "events_shape", [around.book.event(kind, category_id="rent")])
+    await around.refused(Check, "events_check_shape", [around.book.event(kind, category_id="rent")])
 
 
 async def test_category_event_about_a_transaction(around: Around) -> None:
     event = around.book.event(CATEGORY_CREATED, category_id="rent", detail={}, transaction_no=1)
-    await around.refused(Check, "events_of_no_transaction", [event])
+    await around.refused(Check, "events_check_other", [event])
 
 
 async def test_event_of_an_unknown_kind(around: Around) -> None:
-    await around.refused(Check, "events_kind", [around.book.event(16, detail={})])
+    await around.refused(Check, "events_check_kind", [around.book.event(16, detail={})])
 
 
 @pytest.mark.parametrize("which", ["posted", "pending", "voided"])
@@ -1444,7 +1444,7 @@ async def test_category_given_with_entries(around: Around, kind: int, amount: in
 async def test_category_given_as_the_first_revision(around: Around) -> None:
     await add_category(around, "rent", "Rent")
     event = around.book.creation(POSTED, kind=CATEGORIZED, category_id="rent")
-    await around.refused(Check, "events_shape", [event], around.book.pair(event, POST, CASH, WALLET, 1))
+    await around.refused(Check, "events_check_shape", [event], around.book.pair(event, POST, CASH, WALLET, 1))
 
 
 @pytest.mark.parametrize(("kind", "status"), [(EDITED, PENDING), (CLEARED_EVENT, CLEARED)], ids=["edited", "cleared"])

@@ -9,6 +9,9 @@ from hypothesis import strategies as st
 from tests.helpers.model import Account, Leg, Limit
 
 MAX_AMOUNT = 10**38 - 1
+CATEGORIES = ["rent", "fun", "cars"]
+CATEGORY = st.sampled_from([*CATEGORIES * 3, "nothing"])
+CATEGORY_NAME = st.sampled_from(["Rent", "Fun", "Cars"])
 
 CHART = (
     Account("assets", "ASSET"),
@@ -63,6 +66,7 @@ CREATION = st.fixed_dictionaries(
         "effective_day": st.sampled_from([None, None, None, -40, -3, 2]),
         "expire_hours": st.sampled_from([None] * 7 + [0, 0, 1, 2, -1]),
         "reference": st.sampled_from(["", "", "order-1", "order-2"]),
+        "category": st.sampled_from([""] * 8 + ["rent", "fun", "nothing"]),
     }
 )
 AXES = st.tuples(
@@ -111,6 +115,13 @@ STEPS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
             "which": PLACE,
         },
     ),
+    "categorize": (
+        4,
+        {"pick": PICK, "category": st.one_of(st.just(""), CATEGORY, CATEGORY), "expected": REVISION},
+    ),
+    "create_category": (3, {"category": st.sampled_from(CATEGORIES), "name": CATEGORY_NAME}),
+    "rename_category": (1, {"category": CATEGORY, "name": CATEGORY_NAME, "expected": REVISION}),
+    "archive_category": (1, {"category": CATEGORY}),
     "set_state": (2, {"account": USUAL_ACCOUNTS, "state": st.sampled_from(["FROZEN", "CLOSED"])}),
     "unfreeze": (2, {"place": PLACE}),
     "set_limits": (
@@ -143,8 +154,10 @@ STEPS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
             "between": st.sampled_from([(None, None)] * 3 + [(-40, None), (None, -3), (-40, -3), (0, 2), (0, None)]),
             "ascending": st.booleans(),
             "page_size": st.sampled_from([1, 3, 1000]),
+            "by_effective_time": st.booleans(),
         },
     ),
+    "list_categories": (1, {"include_archived": st.booleans()}),
     "look_up_key": (1, {"place": PLACE}),
     "look_up_reference": (1, {"reference": st.sampled_from(["order-1", "order-2", "order-3"])}),
     "read_entries": (2, {"account": USUAL_ACCOUNTS, "currency": CURRENCY, "ascending": st.booleans()}),

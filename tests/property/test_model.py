@@ -13,13 +13,17 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from tests.helpers.model import (
     Approval,
     Approve,
+    ArchiveCategory,
+    Categorize,
     Clear,
     Create,
+    CreateCategory,
     Edit,
     Leg,
     Limit,
     Moment,
     Part,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
@@ -121,6 +125,7 @@ class LedgerMachine(RuleBasedStateMachine):
             "effective": None if day is None else self.start + timedelta(days=day) + EFFECTIVE,
             "expire": None if no_deadline else self.hour(hours) + DEADLINE,
             "reference": chosen["reference"],
+            "category": chosen["category"],
             **changes,
         }
         return Create(**values)
@@ -210,6 +215,27 @@ class LedgerMachine(RuleBasedStateMachine):
         amount = _tenths(min(view.legs[i].amount, view.legs[j].amount), share)
         return self.write(Reverse(self.key(), number, parts=(Part(i, amount), Part(j, amount))))
 
+    def categorize(self, pick: tuple[str, int], category: str, expected: str) -> Any:
+        """Whatever its status; those that have ended more often than they would be picked."""
+        number = self.number(pick, "POSTED", "VOIDED", "EXPIRED")
+        return self.write(Categorize(self.key(), number, category, self.revision(number, expected)))
+
+    def create_category(self, category: str, name: str) -> Any:
+        return self.write(CreateCategory(self.key(), category, name))
+
+    def rename_category(self, category: str, name: str, expected: str) -> Any:
+        known = self.twin.ledger.categories.get(category)
+        present = known.revision if known else 1
+        revision = {"any": 0, "present": present, "other": present + 1}[expected]
+        return self.write(RenameCategory(self.key(), category, name, revision))
+
+    def archive_category(self, category: str) -> Any:
+        """Of one that is archived nothing would be recorded, its key neither: tests/e2e/test_categories.py."""
+        known = self.twin.ledger.categories.get(category)
+        if known is not None and known.state == "ARCHIVED":
+            return None
+        return self.write(ArchiveCategory(self.key(), category))
+
     def set_state(self, account: str, state: str) -> Any:
         if self.twin.ledger.accounts[account].state == state:
             state = "OPEN"
@@ -260,17 +286,25 @@ class LedgerMachine(RuleBasedStateMachine):
         numbers = list(self.twin.ledger.versions)
         return self.twin.check_revisions(numbers[place % len(numbers)]) if numbers else None
 
-    def read_list(self, between: tuple[int | None, int | None], **filters: Any) -> Any:
+    def read_list(
+        self, between: tuple[int | None, int | None], *, account: str, by_effective_time: bool, **filters: Any
+    ) -> Any:
         day = self.start + EFFECTIVE
         since, before = between
         return self.twin.check_list(
             since=None if since is None else day + timedelta(days=since),
             before=None if before is None else day + timedelta(days=before),
+            account="" if by_effective_time else account,
+            by_effective_time=by_effective_time,
             **filters,
         )
 
+    def list_categories(self, include_archived: bool) -> Any:
+        return self.twin.check_categories(include_archived=include_archived)
+
     def look_up_key(self, place: int) -> Any:
-        keys = [each.key for each in self.sent if not isinstance(each, SetState | SetLimits)]
+        others = SetState | SetLimits | CreateCategory | RenameCategory | ArchiveCategory
+        keys = [each.key for each in self.sent if not isinstance(each, others)]
         return self.twin.check_key(keys[place % len(keys)] if keys else "unused")
 
     def look_up_reference(self, reference: str) -> Any:

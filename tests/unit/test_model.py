@@ -12,8 +12,11 @@ from tests.helpers.model import (
     Account,
     Approval,
     Approve,
+    ArchiveCategory,
+    Categorize,
     Clear,
     Create,
+    CreateCategory,
     Done,
     Edit,
     Ledger,
@@ -22,6 +25,7 @@ from tests.helpers.model import (
     Moment,
     Part,
     Refusal,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
@@ -214,6 +218,42 @@ def test_states_and_limits_of_accounts(ledger: Ledger) -> None:
     done(ledger.apply(SetState("e", "wallet", "CLOSED"), NOW))
     assert refused(ledger.apply(pay("f", "cash", "wallet", 5), NOW)).reason == "ACCOUNT_CLOSED"
     assert refused(ledger.apply(SetState("g", "wallet", "OPEN"), NOW)).reason == "ACCOUNT_CLOSED"
+
+
+def test_categories_are_annotations(ledger: Ledger) -> None:
+    done(ledger.apply(CreateCategory("a", "rent", "Rent"), NOW))
+    done(ledger.apply(pay("b", "cash", "wallet", 5, "PENDING", category="rent", expire=NOW + HOUR), NOW))
+    assert refused(ledger.apply(pay("c", "cash", "wallet", 5, category="none"), NOW)).reason == "CATEGORY_NOT_FOUND"
+    assert refused(ledger.apply(Categorize("d", 5, "rent", expected_revision=2), NOW)).reason == "REVISION_MISMATCH"
+    done(ledger.apply(Categorize("e", 5, ""), NOW))
+    done(ledger.apply(ArchiveCategory("f", "rent"), NOW))
+    assert refused(ledger.apply(Categorize("g", 5, "rent"), NOW)).reason == "CATEGORY_ARCHIVED"
+    late = done(ledger.apply(Categorize("h", 5, ""), NOW + HOUR)).views[0]
+    assert (late.status, late.revision, late.by_server) == ("EXPIRED", 4, False)
+    assert [view.category for view in ledger.versions[5]] == ["rent", "", "", ""]
+    assert [view.by_server for view in ledger.versions[5]] == [False, False, True, False]
+    assert totals(ledger, "wallet") == Totals()
+
+
+def test_names_of_categories(ledger: Ledger) -> None:
+    done(ledger.apply(CreateCategory("a", "rent", "Rent"), NOW))
+    assert refused(ledger.apply(CreateCategory("b", "rent", "Else"), NOW)).reason == "CATEGORY_ALREADY_EXISTS"
+    no = refused(ledger.apply(CreateCategory("c", "fun", "Rent"), NOW))
+    assert (no.reason, dict(no.metadata)["category_id"]) == ("CATEGORY_NAME_TAKEN", "rent")
+    done(ledger.apply(RenameCategory("d", "rent", "Lease"), NOW))
+    done(ledger.apply(CreateCategory("e", "fun", "Rent"), NOW))
+    assert refused(ledger.apply(RenameCategory("f", "rent", "Rent"), NOW)).reason == "CATEGORY_NAME_TAKEN"
+    done(ledger.apply(ArchiveCategory("g", "fun"), NOW))
+    assert done(ledger.apply(RenameCategory("h", "rent", "Rent"), NOW)).category == ledger.categories["rent"]
+    assert refused(ledger.apply(RenameCategory("i", "fun", "Fun"), NOW)).reason == "CATEGORY_ARCHIVED"
+    assert ledger.categories["rent"].revision == 3
+
+
+def test_a_repetition_finds_what_is_due_ended(ledger: Ledger) -> None:
+    done(ledger.apply(pay("a", "cash", "wallet", 5, "PENDING", expire=NOW + HOUR), NOW))
+    done(ledger.apply(pay("b", "cash", "wallet", 7), NOW))
+    assert done(ledger.apply(pay("b", "cash", "wallet", 7), NOW + HOUR)).replayed
+    assert (ledger.sequence, ledger.current(4).status) == (6, "EXPIRED")
 
 
 def test_totals_have_at_most_38_digits(ledger: Ledger) -> None:

@@ -62,7 +62,7 @@ def create_transaction(
     checked_description = prose(description, "description", MAX_DESCRIPTION)
     checked_reference = line(reference, "reference", MAX_REFERENCE)
     checked_metadata = metadata(metadata_object)
-    checked_counterparty = line(counterparty, "counterparty", MAX_COUNTERPARTY) or _named_in(metadata_object)
+    given_counterparty = line(counterparty, "counterparty", MAX_COUNTERPARTY)
     checked_category = reference_to(category_id, "category_id", required=False)
     digest = fingerprint(
         "CreateTransaction",
@@ -73,7 +73,8 @@ def create_transaction(
             ("expire_time", expire_time),
             ("description", checked_description),
             ("reference", checked_reference),
-            ("counterparty", checked_counterparty),
+            # As given: what is taken from the metadata is in there, and an older version took nothing from it.
+            ("counterparty", given_counterparty),
             ("category_id", checked_category),
             ("metadata", checked_metadata),
         ),
@@ -88,7 +89,7 @@ def create_transaction(
         expire_time=expire_time,
         description=checked_description,
         reference=checked_reference,
-        counterparty=checked_counterparty,
+        counterparty=given_counterparty or _named_in(metadata_object),
         category_id=checked_category,
         metadata=checked_metadata,
         validate_only=validate_only,

@@ -71,6 +71,7 @@ def _record(
         command.metadata, original.transaction_no,
     )  # fmt: skip
     book.add_reversed(original.transaction_no, {posting.leg: posting.amount for posting in postings})
+    book.set_transaction(original._replace(reversed_by=(*original.reversed_by, sequence)))
     # Known to later commands of the batch, which may try to reverse it in turn and are told why not.
     book.set_transaction(transaction)
     return Applied(sequence, (transaction,), balances)

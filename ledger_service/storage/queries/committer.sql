@@ -131,11 +131,12 @@ CROSS JOIN LATERAL (
 ) e
 
 -- name: reversed
--- $1 entity numbers, $2 numbers of originals. How much of each leg is reversed.
-SELECT p.entity_no, p.transaction_no, x.leg, sum(COALESCE(x.wide[1], x.amount)) AS amount
+-- $1 entity numbers, $2 numbers of originals. How much of each leg is reversed, and by which reversals.
+SELECT p.entity_no, p.transaction_no, x.leg, sum(COALESCE(x.wide[1], x.amount)) AS amount,
+       array_agg(x.sequence) AS reversals
 FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, transaction_no)
 CROSS JOIN LATERAL (
-    SELECT y.leg, y.amount, y.wide FROM events e JOIN entries y ON y.entity_no = e.entity_no AND y.sequence = e.sequence
+    SELECT y.sequence, y.leg, y.amount, y.wide FROM events e JOIN entries y ON y.entity_no = e.entity_no AND y.sequence = e.sequence
     WHERE e.entity_no = p.entity_no AND e.reverses = p.transaction_no OFFSET 0
 ) x
 GROUP BY p.entity_no, p.transaction_no, x.leg

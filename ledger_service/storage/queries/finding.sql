@@ -3,15 +3,20 @@
 -- name: search_words
 -- $2 words, $3 prefixes, $4 phrases, $5 effective from, $6 effective before (NULL: any), $7 statuses, $8 least and most
 -- amount by currency in minor units, as a JSON object of lists of two (NULL: any), $9 limit. A candidate may have
--- matched by a description that an edit has replaced: the present one decides.
-SELECT t.transaction_no
-FROM search_query($1, $2::text[], $3::text[], $4::text[]) AS q (words)
-CROSS JOIN LATERAL (SELECT c.transaction_no FROM search_candidates($1, q.words) c OFFSET 0) c
-CROSS JOIN LATERAL (
-    SELECT v.* FROM transactions v WHERE v.entity_no = $1 AND v.transaction_no = c.transaction_no LIMIT 1
-) t
-WHERE search_document($1, t.description) @@ q.words AND {matches}
-ORDER BY c.transaction_no DESC LIMIT $9
+-- matched by a description that an edit has replaced: the present one decides. The candidates come newest first and
+-- are looked at one by one, which only a nested loop can do, so that it ends with the limit: a common word does not
+-- cost a look at all that have it.
+SELECT f.transaction_no FROM (
+    SELECT c.transaction_no
+    FROM search_query($1, $2::text[], $3::text[], $4::text[]) AS q (words)
+    CROSS JOIN LATERAL (SELECT c.transaction_no FROM search_candidates($1, q.words) c OFFSET 0) c
+    CROSS JOIN LATERAL (
+        SELECT v.* FROM transactions v WHERE v.entity_no = $1 AND v.transaction_no = c.transaction_no LIMIT 1
+    ) t
+    WHERE search_document($1, t.description) @@ q.words AND {matches}
+    LIMIT $9
+) f
+ORDER BY f.transaction_no DESC
 
 -- name: search_all
 -- The same whatever the description; $2 to $4 are empty.

@@ -8,11 +8,16 @@ going back to a copy, and time is what the caller says. Slow, and obvious.
 from tests.helpers.model.commands import (
     Approval,
     Approve,
+    ArchiveCategory,
+    Categorize,
     Clear,
     Create,
+    CreateCategory,
     Edit,
     Leg,
+    OfCategory,
     Part,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
@@ -20,15 +25,19 @@ from tests.helpers.model.commands import (
 )
 from tests.helpers.model.ledger import Ledger
 from tests.helpers.model.reads import Moment
-from tests.helpers.model.views import Account, BalanceView, Done, Event, Limit, Refusal, Totals, View
+from tests.helpers.model.views import Account, BalanceView, Category, Done, Event, Limit, Refusal, Totals, View
 
 __all__ = [
     "Account",
     "Approval",
     "Approve",
+    "ArchiveCategory",
     "BalanceView",
+    "Categorize",
+    "Category",
     "Clear",
     "Create",
+    "CreateCategory",
     "Done",
     "Edit",
     "Event",
@@ -36,8 +45,10 @@ __all__ = [
     "Leg",
     "Limit",
     "Moment",
+    "OfCategory",
     "Part",
     "Refusal",
+    "RenameCategory",
     "Reverse",
     "SetLimits",
     "SetState",

@@ -35,6 +35,7 @@ class Create:
     expire: datetime | None = None
     description: str = ""
     reference: str = ""
+    category: str = ""
     validate_only: bool = False
 
 
@@ -120,4 +121,42 @@ class SetLimits:
     limits: tuple[Limit, ...]
 
 
-Command = Create | Edit | Approve | Clear | Void | Reverse | SetState | SetLimits
+@dataclass(frozen=True)
+class Categorize:
+    """CategorizeTransaction; `category` "": none."""
+
+    key: str
+    number: int
+    category: str
+    expected_revision: int = 0
+
+
+@dataclass(frozen=True)
+class CreateCategory:
+    """CreateCategory with an id of the caller's."""
+
+    key: str
+    category: str
+    name: str
+
+
+@dataclass(frozen=True)
+class RenameCategory:
+    """UpdateCategory of the name."""
+
+    key: str
+    category: str
+    name: str
+    expected_revision: int = 0
+
+
+@dataclass(frozen=True)
+class ArchiveCategory:
+    """ArchiveCategory of one that is not archived."""
+
+    key: str
+    category: str
+
+
+OfCategory = CreateCategory | RenameCategory | ArchiveCategory
+Command = Create | Edit | Approve | Clear | Void | Reverse | SetState | SetLimits | Categorize | OfCategory

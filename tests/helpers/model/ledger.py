@@ -11,19 +11,23 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.helpers.model.commands import (
     Approval,
     Approve,
+    ArchiveCategory,
+    Categorize,
     Clear,
     Command,
     Create,
+    CreateCategory,
     Edit,
     Leg,
     Part,
+    RenameCategory,
     Reverse,
     SetLimits,
     SetState,
     Void,
 )
 from tests.helpers.model.reads import Reads
-from tests.helpers.model.views import MAX_TOTAL, Account, BalanceView, Done, Entry, Event, Refusal, View
+from tests.helpers.model.views import MAX_TOTAL, Account, BalanceView, Category, Done, Entry, Event, Refusal, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -65,13 +69,13 @@ class Ledger(Reads):
         self.accounts[account.id] = account
 
     def apply(self, command: Command, now: datetime) -> Done | Refusal:
-        """One write by itself."""
+        """One write by itself. Whatever it turns out to be, a repetition even, what is due has expired by then."""
+        self._tidy(now)
         first = self.first_uses.get(command.key)
         if first is not None:
             return self._again(command, first)
         if isinstance(command, Create) and command.validate_only:
-            return self._rehearse(command, now)
-        self._tidy(now)
+            return self._rehearse(command)
         try:
             with self._undone_if_refused():
                 answer: Done | Refusal = self._decide(command)
@@ -127,10 +131,9 @@ class Ledger(Reads):
             return None
         return first.answer.plus(failed_index=str(failed))
 
-    def _rehearse(self, command: Create, now: datetime) -> Done | Refusal:
+    def _rehearse(self, command: Create) -> Done | Refusal:
         saved = self._save()
         try:
-            self._tidy(now)
             done = self._decide(command)
         except _No as no:
             return no.refusal
@@ -158,6 +161,10 @@ class Ledger(Reads):
             Reverse: self._reverse,
             SetState: self._set_state,
             SetLimits: self._set_limits,
+            Categorize: self._categorize,
+            CreateCategory: self._create_category,
+            RenameCategory: self._rename_category,
+            ArchiveCategory: self._archive_category,
         }
         return decide[type(command)](command)
 
@@ -165,6 +172,7 @@ class Ledger(Reads):
         if command.expire is not None and command.expire <= self.now:
             raise _No("EXPIRE_TIME_PASSED")
         self._check_accounts(command.legs)
+        self._check_category(command.category)
         view = self._event(
             "TRANSACTION_CREATED",
             key=command.key,
@@ -179,6 +187,7 @@ class Ledger(Reads):
                 expire=command.expire,
                 description=command.description,
                 reference=command.reference,
+                category=command.category,
             ),
         )
         self._enter(view, "POST" if command.status == "POSTED" else "HOLD", command.legs)
@@ -306,7 +315,56 @@ class Ledger(Reads):
                 raise _No("LIMIT_ALREADY_BROKEN", account_id=account.id, currency=limit.currency)
         return self._change(replace(account, limits=command.limits), command.key)
 
+    def _categorize(self, command: Categorize) -> Done:
+        """In every status, on every account; nothing else changes."""
+        every = ("PENDING", "CLEARED", "POSTED", "VOIDED", "EXPIRED")
+        before = self._changeable(command.number, command.expected_revision, every)
+        self._check_category(command.category)
+        view = self._revise(before, "TRANSACTION_CATEGORIZED", command.key, category=command.category)
+        return self._done([view], ())
+
+    def _create_category(self, command: CreateCategory) -> Done:
+        if command.category in self.categories:
+            raise _No("CATEGORY_ALREADY_EXISTS", category_id=command.category)
+        self._check_name(command.category, command.name)
+        made = Category(command.category, command.name, "ACTIVE", self.sequence + 1, 1)
+        return self._put_category("CATEGORY_CREATED", made, command.key)
+
+    def _rename_category(self, command: RenameCategory) -> Done:
+        category = self._category(command.category)
+        if command.expected_revision not in (0, category.revision):
+            raise _No("REVISION_MISMATCH", revision=str(category.revision))
+        self._check_category(command.category)
+        self._check_name(command.category, command.name)
+        return self._change_category(replace(category, name=command.name), command.key)
+
+    def _archive_category(self, command: ArchiveCategory) -> Done:
+        return self._change_category(replace(self._category(command.category), state="ARCHIVED"), command.key)
+
     # What they share.
+
+    def _category(self, category_id: str) -> Category:
+        if category_id not in self.categories:
+            raise _No("CATEGORY_NOT_FOUND", category_id=category_id)
+        return self.categories[category_id]
+
+    def _check_category(self, category_id: str) -> None:
+        if category_id and self._category(category_id).state != "ACTIVE":
+            raise _No("CATEGORY_ARCHIVED", category_id=category_id)
+
+    def _check_name(self, category_id: str, name: str) -> None:
+        for other in self.categories.values():
+            if other.name == name and other.state == "ACTIVE" and other.id != category_id:
+                raise _No("CATEGORY_NAME_TAKEN", name=name, category_id=other.id)
+
+    def _change_category(self, category: Category, key: str) -> Done:
+        now = replace(category, sequence=self.sequence + 1, revision=category.revision + 1)
+        return self._put_category("CATEGORY_CHANGED", now, key)
+
+    def _put_category(self, kind: str, category: Category, key: str) -> Done:
+        self.events.append(Event(category.sequence, kind, key=key, category=category))
+        self.categories[category.id] = category
+        return Done(self.sequence, category=category)
 
     def _account(self, account_id: str) -> Account:
         if account_id not in self.accounts:
@@ -356,7 +414,7 @@ class Ledger(Reads):
     def _tidy(self, now: datetime) -> None:
         self.now = now
         for view in self.due(now):
-            ended = self._revise(view, "TRANSACTION_EXPIRED", "", status="EXPIRED")
+            ended = self._revise(view, "TRANSACTION_EXPIRED", "", status="EXPIRED", by_server=True)
             self._enter(ended, "RELEASE", ended.legs)
 
     def _event(
@@ -369,7 +427,8 @@ class Ledger(Reads):
         return _NO_VIEW
 
     def _revise(self, before: View, kind: str, key: str, **changes: object) -> View:
-        view = replace(before, revision=before.revision + 1, sequence=self.sequence + 1, **changes)  # type: ignore[arg-type]
+        changed: dict[str, object] = {"by_server": False, **changes}
+        view = replace(before, revision=before.revision + 1, sequence=self.sequence + 1, **changed)  # type: ignore[arg-type]
         return self._event(kind, view=view, key=key)
 
     def _change(self, account: Account, key: str) -> Done:
@@ -402,7 +461,9 @@ class Ledger(Reads):
             raise
 
     def _save(self) -> dict[str, object]:
-        saved = {name: copy.copy(getattr(self, name)) for name in ("events", "entries", "accounts", "_parts")}
+        saved = {
+            name: copy.copy(getattr(self, name)) for name in ("events", "entries", "accounts", "categories", "_parts")
+        }
         saved["versions"] = {number: list(versions) for number, versions in self.versions.items()}
         return saved
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from tests.helpers.model.views import Account, BalanceView, Entry, Event, Totals, View
+from tests.helpers.model.views import Account, BalanceView, Category, Entry, Event, Totals, View
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +28,7 @@ class Reads:
         self.events: list[Event] = []
         self.entries: list[Entry] = []
         self.accounts: dict[str, Account] = {}
+        self.categories: dict[str, Category] = {}
         self.versions: dict[int, list[View]] = {}
         self.times: dict[int, datetime] = {}
         """When each event was recorded, as the service tells: the model has no clock."""

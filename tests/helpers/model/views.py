@@ -82,6 +82,17 @@ class Account:
 
 
 @dataclass(frozen=True)
+class Category:
+    """A category as it is after an event."""
+
+    id: str
+    name: str
+    state: str
+    sequence: int
+    revision: int
+
+
+@dataclass(frozen=True)
 class View:
     """One revision of a transaction. `effective` None: the moment of recording."""
 
@@ -95,6 +106,9 @@ class View:
     expire: datetime | None = None
     description: str = ""
     reference: str = ""
+    category: str = ""
+    by_server: bool = False
+    """Whether the server made this revision by itself."""
     reverses: int | None = None
     reversed_by: tuple[int, ...] = ()
 
@@ -139,6 +153,7 @@ class Event:
     account: str = ""
     key: str = ""
     reason: str = ""
+    category: Category | None = None
 
 
 class BalanceView(NamedTuple):
@@ -169,4 +184,5 @@ class Done(NamedTuple):
     sequence: int
     views: tuple[View, ...] = ()
     balances: tuple[BalanceView, ...] = ()
+    category: Category | None = None
     replayed: bool = False
