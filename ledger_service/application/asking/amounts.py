@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ledger_service.application.asking.plan import AmountRule, Comparator, Comparison, Outcome
-from ledger_service.application.asking.spans import MONTH
+from ledger_service.application.asking.spans import MONTH, YEAR
 from ledger_service.application.asking.text import AMOUNT, Question
 from ledger_service.application.asking.vocabulary import Vocabulary
 
@@ -40,6 +40,7 @@ _COMPARATORS: tuple[tuple[str, Comparator], ...] = (
 _ITEMS = re.compile(
     r"\s*(?:other\s+)?(?:transactions?|purchases?|payments?|expenses|times|sales|vendors?|days?|weeks?|months?)\b"
 )
+_YEAR = re.compile(YEAR)
 _DAY_OF = re.compile(rf"\s?(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}")
 _DID_MORE = re.compile(
     r"^\W*(?:did|have|has|do|does|are|were|was|is)\b.*?\b(?:spend|spent|spending|pay|paid|receive|received|earn|earned|make|made)\s+$"
@@ -105,7 +106,7 @@ def _take_rule(
     if (
         match is not None
         and (_has_currency(match) or match.group().startswith("between"))
-        and not _is_day(question, match)
+        and not _is_time(question, match)
     ):
         if _DID_MORE.match(question.plain[: match.start()]) is not None:
             return None, None, "", _NO_TARGET
@@ -124,7 +125,7 @@ def _take_rule(
                 comparator is Comparator.EXACTLY
                 and not _has_currency(match)
                 and not re.match(r"(of\s+)?exactly|equal|=", match.group())
-            ) or _is_day(question, match):
+            ) or _is_time(question, match):
                 break
             problem = _problem_of(question, match, comparator)
             if problem:
@@ -157,21 +158,21 @@ def _problem_of(question: Question, match: re.Match[str], comparator: Comparator
         return _NO_TARGET
     if _has_currency(match):
         return ""
-    if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]):
+    if _YEAR.fullmatch(match["number"]):
         return f"{match.group()} can be read in two ways, as an amount and as a year"
     if _ITEMS.match(question.rest[match.end() :]):
         return "it sets a number of transactions; amounts can be compared, numbers can't"
     return ""
 
 
-def _is_day(question: Question, match: re.Match[str]) -> bool:
-    """As in "up to 15 May": a number before a month is a day, unless it has a currency."""
+def _is_time(question: Question, match: re.Match[str]) -> bool:
+    """As in "up to 15 May", "between 2022 and 2023": days and years, unless they have a currency."""
     if _has_currency(match):
         return False
-    return (
-        _DAY_OF.match(question.rest, match.end("number_b" if "number_b" in match.re.groupindex else "number"))
-        is not None
-    )
+    is_range = "number_b" in match.re.groupindex
+    if is_range and _YEAR.fullmatch(match["number"]) and _YEAR.fullmatch(match["number_b"]):
+        return True
+    return _DAY_OF.match(question.rest, match.end("number_b" if is_range else "number")) is not None
 
 
 def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger_service.application.asking import days
 from ledger_service.application.asking.days import DAY, Span
 from ledger_service.application.asking.plan import Period
-from ledger_service.application.asking.spans import Ambiguous, Found, span_at
+from ledger_service.application.asking.spans import EDGE, Ambiguous, Found, span_at
 from ledger_service.application.asking.text import PERIOD, Question
 
 
@@ -62,6 +62,8 @@ _OPEN_STARTS = frozenset(
     {"since", "starting", "starting on", "starting in", "starting from", "beginning on", "beginning in"}
 )
 _OPEN_ENDS = frozenset({"until", "till", "through", "up to", "up until", "by", "as of"})
+_EDGE_LINKS = _OPEN_STARTS | _OPEN_ENDS | {"before", "prior to", "after", "on", "from"}
+"""Before "the beginning of May" or "the end of May" they mean its first or last day."""
 
 
 def take_periods(question: Question, today: date) -> Periods:
@@ -143,6 +145,10 @@ def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Sai
         onwards = _ONWARDS.match(text, found.end)
         if onwards is not None:
             found, link = found._replace(end=onwards.end()), "since"
+    edge = EDGE.match(text, begin)
+    if edge is not None and link not in _EDGE_LINKS and (link, edge["edge"]) != ("at", "end"):
+        # "At the beginning of May" may be a day or a week.
+        raise Ambiguous(f"{question.said(begin, found.end)!r} may be one day or several; name the days")
     if not link:
         ranged = _dashed(text, found, today)
         if ranged is not None:
