@@ -196,7 +196,9 @@ class Settings(BaseSettings):
     max_commit_commands: int = _option(2_000, "writes in one database transaction", ge=1, le=20_000)
     max_commit_postings: int = _option(8_000, "postings in one database transaction", ge=1_000, le=100_000)
     writer_connections: int = _option(2, "database connections of a worker for writes", ge=1, le=16)
-    reader_connections: int = _option(8, "database connections of a worker for reads", ge=1, le=100)
+    reader_connections: int = _option(
+        8, "database connections of a worker for reads, half of them for searches and questions", ge=1, le=100
+    )
     max_message_bytes: int = _option(16 * MIB, "bytes of a gRPC message, in and out", ge=64 * KIB, le=256 * MIB)
     max_concurrent_rpcs: int = _option(4_096, "calls under way in a worker", ge=1, le=100_000)
     max_body_bytes: int = _option(16 * MIB, "bytes of the body of a REST request", ge=4 * KIB, le=256 * MIB)

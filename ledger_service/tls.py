@@ -163,6 +163,9 @@ def _context(source: TlsSource, require_client_certificate: bool) -> ssl.SSLCont
         if files.client_ca is not None:
             context.load_verify_locations(files.client_ca)
             context.verify_mode = ssl.CERT_REQUIRED if require_client_certificate else ssl.CERT_OPTIONAL
+            # A resumed session is not verified anew: a client would outlive its certificate, and its authority.
+            context.options |= ssl.OP_NO_TICKET
+            context.num_tickets = 0
     except (ssl.SSLError, OSError) as error:
         raise TlsError(f"{files.certificate} and {files.key} cannot be used: {error.strerror}") from error
     return context

@@ -13,7 +13,7 @@ from ledger_service.application.api_keys import token_hmac
 from ledger_service.application.callers import BOOTSTRAP
 from ledger_service.application.json_web_tokens import MAX_TOKEN_CHARACTERS as MAX_JWT_CHARACTERS
 from ledger_service.application.json_web_tokens import TokenVerifier
-from ledger_service.application.ports import DirectoryStore
+from ledger_service.application.ports import DirectoryStore, StorageError
 from ledger_service.domain.errors import LedgerError, Reason
 
 __all__ = ["CACHE_SECONDS", "MAX_TOKEN_CHARACTERS", "Authenticator", "token_hmac"]
@@ -79,10 +79,16 @@ class Authenticator:
             and (known.expires is None or known.expires > self._now())
         ):
             return known.principal
-        if authorization is not None:
-            principal, expires = await self._by_header(authorization)
-        else:
-            principal, expires = await self._by_certificate(certificate or ())
+        try:
+            if authorization is not None:
+                principal, expires = await self._by_header(authorization)
+            else:
+                principal, expires = await self._by_certificate(certificate or ())
+        except (LedgerError, StorageError) as error:
+            # Its end needs nobody to be asked: a watch does not outlive its token while the issuer is away.
+            if known is not None and known.expires is not None and known.expires <= self._now():
+                raise _refused("the token has expired; use another one") from error
+            raise
         if len(self._known) >= _CACHE_SIZE:
             self._known.clear()
         self._known[place] = _Known(self._monotonic() + self._cache_seconds, principal, expires)

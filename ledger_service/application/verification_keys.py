@@ -33,6 +33,8 @@ MIN_REFRESH_SECONDS = 30.0
 """Between two looks for new keys, whatever tokens come: a stranger's made-up key id must not load the issuer."""
 REFRESH_SECONDS = 300.0
 """After this the keys are asked for anew, while those at hand are used on."""
+_PAUSE_SECONDS = 2 * REFRESH_SECONDS
+"""When nobody has asked for so long, the first one waits for the new keys: a key may have been withdrawn meanwhile."""
 
 # Type and curve: the algorithm, the class that reads the key, the members that make the public key.
 _KINDS: dict[tuple[str, str], tuple[str, Any, tuple[str, ...]]] = {
@@ -171,6 +173,7 @@ class IssuerKeys:
 
     Asked for anew when it is older than REFRESH_SECONDS, and when a token names a key that is not in it, but never
     sooner than MIN_REFRESH_SECONDS after the last time. One request at a time; all who need it wait for the same.
+    After a pause in which nobody asked, it is waited for: keys that were withdrawn verify nothing more.
     While the issuer does not answer, the keys at hand are good for `max_stale_seconds` more.
     """
 
@@ -182,13 +185,14 @@ class IssuerKeys:
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
+        self._after_pause = False
 
     async def find(self, kid: str | None) -> VerificationKey | None:
         """The key with this id; None: the issuer has none. Raises LedgerError AUTHENTICATION_UNAVAILABLE."""
         keys = self._at_hand()
         if keys is None or self._monotonic() - self._read_at >= REFRESH_SECONDS:
             refreshing = self._refresh()
-            if keys is None and refreshing is not None:
+            if (keys is None or self._after_pause) and refreshing is not None:
                 await asyncio.shield(refreshing)
                 keys = self._at_hand()
         if keys is None:
@@ -224,6 +228,8 @@ class IssuerKeys:
         if self._refreshing is None:
             if self._monotonic() - self._tried_at < MIN_REFRESH_SECONDS:
                 return None
+            # Not while the issuer is away, when the last try is recent: nobody waits for it again and again.
+            self._after_pause = self._monotonic() - self._tried_at >= _PAUSE_SECONDS
             self._tried_at = self._monotonic()
             self._refreshing = asyncio.create_task(self._read(), name="jwks-refresh")
         return self._refreshing

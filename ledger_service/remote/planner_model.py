@@ -39,6 +39,8 @@ class ChatModel:
         self._model = model
         self._headers = {"accept": "application/json"} | ({"authorization": f"Bearer {key}"} if key else {})
         self._seconds = seconds
+        # Once: reading the authorities takes milliseconds, in which nobody else would be served.
+        self._context = httpx2.create_ssl_context()
         # A proxy of the environment is meant for the outside.
         self._use_environment = not loopback
 
@@ -63,7 +65,10 @@ class ChatModel:
             async with (
                 asyncio.timeout(self._seconds),
                 httpx2.AsyncClient(
-                    timeout=self._seconds, follow_redirects=False, trust_env=self._use_environment
+                    timeout=self._seconds,
+                    follow_redirects=False,
+                    verify=self._context,
+                    trust_env=self._use_environment,
                 ) as client,
                 client.stream("POST", self._url, json=request, headers=self._headers) as response,
             ):

@@ -6,7 +6,9 @@ Each method takes the entity's number, and there is one way to a connection, whi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -39,14 +41,17 @@ _LISTING = sql.load("listing.sql")
 class ReadStore:
     """See application.ports.ReadStore."""
 
-    def __init__(self, entities: Bound, clock: Clock) -> None:
+    def __init__(self, entities: Bound, clock: Clock, slow_reads: int = 1) -> None:
+        """`slow_reads`: searches and questions that may hold a connection at a time; others wait for their turn."""
         self._entities = entities
         self._clock = clock
+        self._slow_reads = asyncio.Semaphore(slow_reads)
 
     @classmethod
     async def open(cls, dsn: str, size: int, clock: Clock) -> ReadStore:
         """Connect. Raises Unavailable."""
-        return cls(await Bound.open(dsn, size), clock)
+        # Half of the connections: a few searches at the end of their time limit must not keep balances from being read.
+        return cls(await Bound.open(dsn, size), clock, max(1, size // 2))
 
     async def close(self) -> None:
         """Drop all connections."""
@@ -178,27 +183,37 @@ class ReadStore:
         self, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int, seconds: float
     ) -> tuple[int, list[Transaction]]:
         """How many there are, up to `most` and one more, and a page of them."""
-        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+        async with self._searching(entity_no, seconds) as connection:
             numbers = await finding.search(connection, entity_no, wanted, most + 1)
             page = numbers[skip : min(skip + limit, most)]
             return len(numbers), await transactions(connection, entity_no, page)
 
     async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
         """By key, after one."""
-        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+        async with self._searching(entity_no, seconds) as connection:
             return await finding.counterparties(connection, entity_no, after, limit)
 
     async def known_names(self, entity_no: int, most: int, seconds: float) -> Known:
         """What questions may name, at most so many of a kind."""
-        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+        async with self._searching(entity_no, seconds) as connection:
             return await asking.known_names(connection, entity_no, most)
 
     async def ask(
         self, entity_no: int, wanted: RowsWanted, arranged: Arrangement, other: RowsWanted | None, seconds: float
     ) -> Rows:
         """The rows of a plan, and the summaries of another period to compare with."""
-        async with self._entities.snapshot(entity_no) as connection, finding.limited(connection, seconds):
+        async with self._searching(entity_no, seconds) as connection:
             return await asking.ask(connection, entity_no, wanted, arranged, other)
+
+    @asynccontextmanager
+    async def _searching(self, entity_no: int, seconds: float) -> AsyncIterator[Any]:
+        """A snapshot for statements that may take so long at most. Raises Unavailable, TooBroad."""
+        async with (
+            self._slow_reads,
+            self._entities.snapshot(entity_no) as connection,
+            finding.limited(connection, seconds),
+        ):
+            yield connection
 
     async def categories(self, entity_no: int, category_ids: Sequence[str]) -> list[Category]:
         """Those that exist."""

@@ -50,7 +50,7 @@ async def asked(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Aske
 
 QUESTIONS = [
     case
-    for name in ("tuned.txt", "held_out.txt")
+    for name in ("tuned.txt", "held_out.txt", "reviewed.txt")
     for case in load(name)
     if not case.expected.startswith(("unclear", "which"))
 ]

@@ -282,6 +282,29 @@ GUARDS = {
            $$ BEGIN RETURN NULL; END $$""",
         (rf"{_GUARD}function check_entries is not the one of this release's migrations$",),
     ),
+    "function that looks elsewhere": Corruption(
+        # Where `events` may be anybody's temporary table.
+        "ALTER FUNCTION check_entries() RESET search_path",
+        (rf"{_GUARD}function check_entries is not the one of this release's migrations$",),
+    ),
+    "function with its caller's rights": Corruption(
+        "ALTER FUNCTION check_entries() SECURITY INVOKER",
+        (rf"{_GUARD}function check_entries is not the one of this release's migrations$",),
+    ),
+    "function with a namesake": Corruption(
+        # The namesake does what the function should.
+        """SET check_function_bodies = off;
+           DO $do$
+           DECLARE good text := (SELECT prosrc FROM pg_proc WHERE proname = 'check_entries');
+               head text := 'LANGUAGE plpgsql SECURITY DEFINER SET search_path = ledger, pg_temp AS %L';
+           BEGIN
+               EXECUTE format('CREATE OR REPLACE FUNCTION check_entries() RETURNS trigger ' || head,
+                              ' BEGIN RETURN NULL; END ');
+               EXECUTE format('CREATE FUNCTION check_entries(int4) RETURNS trigger ' || head, good);
+               REVOKE ALL ON FUNCTION check_entries(int4) FROM PUBLIC;
+           END $do$""",
+        (rf"{_GUARD}function check_entries is not the one of this release's migrations$",),
+    ),
     "unique index dropped": Corruption(
         "DROP INDEX events_by_revision",
         (rf"{_GUARD}unique index events_by_revision is 'missing or invalid', expected",),

@@ -1208,6 +1208,25 @@ async def test_category_and_what_has_it_in_one_statement(around: Around) -> None
     assert len(await categories(around)) == 1
 
 
+async def test_category_whose_row_does_not_follow(around: Around) -> None:
+    book = around.book
+    event = book.event(CATEGORY_CREATED, category_id="rent")
+    event["detail"] = said(event["sequence"], "Rent")
+    used = book.creation(POSTED, category_id="rent", recorded_time=event["recorded_time"])
+    await around.refused(
+        Integrity, "tells other of its category than is so", [event, used], book.pair(used, POST, CASH, WALLET, 3)
+    )
+    assert await categories(around) == []
+
+
+async def test_change_of_a_category_whose_row_does_not_follow(around: Around) -> None:
+    rent = await add_category(around, "rent", "Rent")
+    detail = said(rent, "Lease", revision=2)
+    event = around.book.event(CATEGORY_CHANGED, category_id="rent", detail=detail)
+    await around.refused(Integrity, "tells other of its category than is so", [event], [])
+    assert [row[3] for row in await categories(around)] == ["Rent"]
+
+
 async def test_category_that_comes_after_what_has_it(around: Around) -> None:
     book = around.book
     used = book.creation(POSTED, category_id="rent")

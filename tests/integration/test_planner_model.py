@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -125,6 +126,21 @@ async def test_a_good_plan_is_taken() -> None:
     told = json.loads(request["messages"][1]["content"])
     assert told["question"] == QUESTION
     assert {"id": "cat_travel", "name": "Travel"} in told["categories"]
+
+
+async def test_the_authorities_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading them takes the event loop for tens of milliseconds."""
+    async with standing_in(body=proposed(PLAN)) as stand_in:
+        model = ChatModel(stand_in.url, "stand-in", KEY, 5.0)
+
+        def read_again(*_: object, **__: object) -> None:
+            pytest.fail("the authorities are read once more")
+
+        monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", read_again)
+        monkeypatch.setattr(ssl.SSLContext, "load_default_certs", read_again)
+        monkeypatch.setattr(ssl.SSLContext, "set_default_verify_paths", read_again)
+        for _ in range(2):
+            assert await plan_by_model(model, QUESTION, VOCABULARY, TODAY) is not None
 
 
 async def test_it_may_decline() -> None:

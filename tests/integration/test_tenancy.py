@@ -14,6 +14,7 @@ from ledger_service.application.ports import DatabaseClock, Unavailable
 from ledger_service.storage import database, reading
 from ledger_service.storage.connections import Bound
 from ledger_service.storage.directory import DirectoryStore
+from ledger_service.storage.reading import ReadStore
 from tests.helpers.builders import transfer
 from tests.helpers.corruption import CASH
 from tests.helpers.servers import cloned, serving
@@ -379,5 +380,23 @@ async def test_the_directory_store_reads_all_that_it_is_asked(ledger: str) -> No
         assert await store.credential(b"x" * 32) is None
         assert (await store.currencies())["BTC"] == 8
         assert len(await store.secret("page_token_key")) == 32
+    finally:
+        await store.close()
+
+
+async def test_searches_leave_connections_to_other_reads(ledger: str) -> None:
+    """A search may take seconds; balances that would wait for it are a stranger's, too."""
+    store = await ReadStore.open(ledger, 2, DatabaseClock())
+    try:
+        async with connected(ledger) as owner:
+            # What a question reads first, and a balance does not read.
+            await owner.execute("BEGIN; LOCK TABLE ledger.categories IN ACCESS EXCLUSIVE MODE")
+            questions = [asyncio.create_task(store.known_names(THEIRS, 10, 60.0)) for _ in range(4)]
+            while not await owner.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.01)
+            assert await store.accounts(OURS, [1]) is not None
+            assert not any(question.done() for question in questions)
+            await owner.execute("ROLLBACK")
+            assert len(await asyncio.gather(*questions)) == 4
     finally:
         await store.close()

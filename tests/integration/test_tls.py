@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -228,6 +228,44 @@ async def test_a_context_takes_new_files(authority: Authority, monkeypatch: pyte
         await turned_away(client_context(successor, shown), port)
         with pytest.raises(ssl.SSLCertVerificationError):
             await shown_to(client_context(authority, shown), port)
+
+
+def shake_hands(
+    client: ssl.SSLContext, server: ssl.SSLContext, session: ssl.SSLSession | None = None
+) -> ssl.SSLSession | None:
+    """Connect in memory, and read what the server says; gives the session, to be resumed. Raises SSLError."""
+    to_client, from_client, to_server, from_server = (ssl.MemoryBIO() for _ in range(4))
+    ours = client.wrap_bio(to_client, from_client, server_hostname="localhost", session=session)
+    theirs = server.wrap_bio(to_server, from_server, server_side=True)
+    waiting = [ours, theirs]
+    for _ in range(10):
+        for side in list(waiting):
+            with suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+                waiting.remove(side)
+            to_server.write(from_client.read())
+            to_client.write(from_server.read())
+    assert not waiting
+    theirs.write(b"said")
+    to_client.write(from_server.read())
+    assert ours.read(4) == b"said"
+    return ours.session
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_session_of_a_withdrawn_authority_is_not_resumed(
+    authority: Authority, version: ssl.TLSVersion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resumed session would not be verified anew."""
+    monkeypatch.setattr(tls, "_LOOK_SECONDS", 0.0)
+    files = TlsFiles(*authority.server_files(), authority.trust_file())
+    server, client = server_context(files), client_context(authority, authority.client("old.example"))
+    client.minimum_version = client.maximum_version = version
+    session = shake_hands(client, server)
+    shake_hands(client, server, session)
+    Authority(authority.folder).trust_file()
+    with pytest.raises(ssl.SSLError):
+        shake_hands(client, server, session)
 
 
 # The files.

@@ -187,6 +187,18 @@ async def test_an_expired_token_is_refused_even_from_memory(world: World) -> Non
     assert "expired" in (await world.refused(header)).message
 
 
+async def test_what_is_known_to_have_expired_is_refused_whoever_is_away(world: World) -> None:
+    """Otherwise a watch, which goes on while nobody can be asked, would outlive its credential."""
+    world.add(expire_time=datetime.fromtimestamp(world.wall + 60, UTC))
+    assert await world.authenticator.authenticate(f"Bearer {TOKEN}")
+    world.credentials.is_away = True
+    world.now += CACHE_SECONDS
+    with pytest.raises(Unavailable):
+        await world.authenticator.authenticate(f"Bearer {TOKEN}")
+    world.wall += 60
+    await world.refused(f"Bearer {TOKEN}")
+
+
 async def test_a_database_that_is_away_is_not_a_refusal(world: World) -> None:
     world.add()
     world.credentials.is_away = True

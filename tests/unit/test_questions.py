@@ -16,8 +16,9 @@ from tests.questions.world import TODAY, VOCABULARY
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# What was measured. `tuned` and `held_out` were written before the planner, `fresh` after it and run once.
-MEASURED = {"tuned.txt": (128, 128), "held_out.txt": (70, 70), "fresh.txt": (30, 40)}
+# What was measured. `tuned` and `held_out` were written before the planner, `fresh` after it and run once,
+# `reviewed` by somebody else who looked for wrong answers; what was wrong has been mended.
+MEASURED = {"tuned.txt": (128, 128), "held_out.txt": (70, 70), "fresh.txt": (30, 40), "reviewed.txt": (112, 112)}
 
 
 def plan_of(question: str, vocabulary: Vocabulary = VOCABULARY) -> str:

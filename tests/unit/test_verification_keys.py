@@ -181,6 +181,35 @@ async def test_a_key_that_is_withdrawn_is_gone_after_the_refresh() -> None:
     assert world.issuer.asked == 2
 
 
+async def test_a_key_that_was_withdrawn_while_nobody_asked_is_not_good_once_more() -> None:
+    world = World()
+    assert await world.keys.find("k1")
+    world.issuer.keys = ["k2"]
+    world.issuer.hold = asyncio.Event()
+    world.now += MAX_STALE - 1
+    asking = [asyncio.create_task(world.keys.find("k1")) for _ in range(3)]
+    await world.settled()
+    assert not any(one.done() for one in asking)
+    world.issuer.hold.set()
+    assert await asyncio.gather(*asking) == [None] * 3
+    assert world.issuer.asked == 2
+
+
+async def test_nobody_waits_again_and_again_for_an_issuer_that_is_away() -> None:
+    world = World()
+    assert await world.keys.find("k1")
+    world.issuer.is_away = True
+    world.now += REFRESH_SECONDS
+    assert await world.keys.find("k1")
+    await world.settled()
+    world.issuer.hold = asyncio.Event()
+    for _ in range(10):
+        world.now += MIN_REFRESH_SECONDS
+        assert await asyncio.wait_for(world.keys.find("k1"), 5)
+    world.issuer.hold.set()
+    await world.settled()
+
+
 async def test_old_keys_are_good_while_the_issuer_is_away_and_not_for_ever() -> None:
     world = World()
     assert await world.keys.find("k1")

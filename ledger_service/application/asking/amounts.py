@@ -6,6 +6,7 @@ import re
 from typing import NamedTuple
 
 from ledger_service.application.asking.plan import AmountRule, Comparator, Comparison, Outcome
+from ledger_service.application.asking.spans import MONTH, YEAR
 from ledger_service.application.asking.text import AMOUNT, Question
 from ledger_service.application.asking.vocabulary import Vocabulary
 
@@ -39,9 +40,15 @@ _COMPARATORS: tuple[tuple[str, Comparator], ...] = (
 _ITEMS = re.compile(
     r"\s*(?:other\s+)?(?:transactions?|purchases?|payments?|expenses|times|sales|vendors?|days?|weeks?|months?)\b"
 )
+_YEAR = re.compile(YEAR)
+_DAY_OF = re.compile(rf"\s?(?:st|nd|rd|th)?\s+(?:of\s+)?{MONTH}")
 _DID_MORE = re.compile(
     r"^\W*(?:did|have|has|do|does|are|were|was|is)\b.*?\b(?:spend|spent|spending|pay|paid|receive|received|earn|earned|make|made)\s+$"
 )
+
+
+_TARGETS = frozenset({Comparator.MORE_THAN, Comparator.LESS_THAN})
+_NO_TARGET = "it can be asked whether a total is more or less than an amount, not whether it is exactly or at least one"
 
 
 class Amounts(NamedTuple):
@@ -96,7 +103,13 @@ def _take_rule(
     second = re.sub(r"\?P<(\w+)>", r"?P<\1_b>", amount)
     between = re.compile(rf"\b(?:(?:between|from)\s+)?{amount}(?:\s+(?:and|to)\s+|\s?-\s?){second}(?![\w%-])")
     match = between.search(question.rest)
-    if match is not None and (match.group().startswith(("between", "from")) or _has_currency(match)):
+    if (
+        match is not None
+        and (_has_currency(match) or match.group().startswith("between"))
+        and not _is_time(question, match)
+    ):
+        if _DID_MORE.match(question.plain[: match.start()]) is not None:
+            return None, None, "", _NO_TARGET
         low, high = _number(match), _number(match, "_b")
         currencies = {_currency(match, vocabulary), _currency(match, vocabulary, "_b")} - {""}
         if len(currencies) > 1:
@@ -112,12 +125,11 @@ def _take_rule(
                 comparator is Comparator.EXACTLY
                 and not _has_currency(match)
                 and not re.match(r"(of\s+)?exactly|equal|=", match.group())
-            ):
+            ) or _is_time(question, match):
                 break
-            if re.fullmatch(r"(?:19|20|21)\d\d", match["number"]) and not _has_currency(match):
-                return None, None, "", f"{match.group()} can be read in two ways, as an amount and as a year"
-            if not _has_currency(match) and _ITEMS.match(question.rest[match.end() :]):
-                return None, None, "", "it sets a number of transactions; amounts can be compared, numbers can't"
+            problem = _problem_of(question, match, comparator)
+            if problem:
+                return None, None, "", problem
             found = AmountRule(_with_tail(comparator, match["tail"]), _number(match))
             target = _target(question, match, found)
             currency = _currency(match, vocabulary)
@@ -140,6 +152,29 @@ def _take_rule(
     return (rules[0][0], None, rules[0][2], "") if rules else (None, None, "", "")
 
 
+def _problem_of(question: Question, match: re.Match[str], comparator: Comparator) -> str:
+    """Why this is no condition on an amount; "" if it is one."""
+    if comparator not in _TARGETS and _DID_MORE.match(question.plain[: match.start()]) is not None:
+        return _NO_TARGET
+    if _has_currency(match):
+        return ""
+    if _YEAR.fullmatch(match["number"]):
+        return f"{match.group()} can be read in two ways, as an amount and as a year"
+    if _ITEMS.match(question.rest[match.end() :]):
+        return "it sets a number of transactions; amounts can be compared, numbers can't"
+    return ""
+
+
+def _is_time(question: Question, match: re.Match[str]) -> bool:
+    """As in "up to 15 May", "between 2022 and 2023": days and years, unless they have a currency."""
+    if _has_currency(match):
+        return False
+    is_range = "number_b" in match.re.groupindex
+    if is_range and _YEAR.fullmatch(match["number"]) and _YEAR.fullmatch(match["number_b"]):
+        return True
+    return _DAY_OF.match(question.rest, match.end("number_b" if is_range else "number")) is not None
+
+
 def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
     """Of "$100 or more" the end decides."""
     if tail is None:
@@ -149,7 +184,7 @@ def _with_tail(comparator: Comparator, tail: str | None) -> Comparator:
 
 def _target(question: Question, match: re.Match[str], rule: AmountRule) -> Comparison | None:
     """As in "Did I spend more than $500 …" asks of the total, not of single transactions."""
-    if rule.comparator not in {Comparator.MORE_THAN, Comparator.LESS_THAN}:
+    if rule.comparator not in _TARGETS:
         return None
     if _DID_MORE.match(question.plain[: match.start()]) is None:
         return None

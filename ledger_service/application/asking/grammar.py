@@ -11,7 +11,9 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from ledger_service.application.asking import days
 from ledger_service.application.asking.amounts import Amounts, take_amounts
+from ledger_service.application.asking.days import Span
 from ledger_service.application.asking.measures import (
     Wanted,
     take_outcome,
@@ -22,6 +24,7 @@ from ledger_service.application.asking.measures import (
     usual_order,
 )
 from ledger_service.application.asking.names import Unclear, take_names, take_near_names
+from ledger_service.application.asking.parties import take_parties
 from ledger_service.application.asking.periods import PeriodError, Periods, take_periods
 from ledger_service.application.asking.plan import (
     COUNTED,
@@ -32,6 +35,7 @@ from ledger_service.application.asking.plan import (
     Grouping,
     Measure,
     Outcome,
+    Period,
     Plan,
     Statuses,
 )
@@ -143,6 +147,7 @@ _FROM_GROUP = re.compile(r"\b(?:most|least)\b[^.?!]*\bfrom\b\s*(?:[?.!]|$)|\bfro
 _WHICH_GROUP = re.compile(
     r"\b(?:which|what)\s+(?:categor|account|vendor|merchant|supplier|customer|counterpart|client|payee|day|week|month|quarter|year)"
 )
+_EVER = re.compile(r"\bever\b")
 _MEAN_TOTAL = re.compile(
     r"\b(?:spend|spending|spent|revenue|income|earn|earned|earnings|sales|receive|received|expenses)\b"
 )
@@ -180,11 +185,12 @@ def understand(text: str, vocabulary: Vocabulary, today: date) -> Plan | Refusal
     if near.unclear is not None:
         return Refusal(unclear=near.unclear)
     found = (*names.found, *near.found)
+    parties = take_parties(question)
+    if parties.problem:
+        return Refusal(reason=parties.problem)
     comparing = periods.other is not None or amounts.target is not None
     outcome = take_outcome(question) if periods.other is not None else Outcome.DIFFERENCE
-    wanted = take_wanted(
-        question, counterparties=any(name.kind is Kind.COUNTERPARTY for name in found), comparing=comparing
-    )
+    wanted = take_wanted(question, received=parties.received, comparing=comparing)
     if wanted.problem:
         return Refusal(reason=wanted.problem)
     if _SPENT_BY.search(question.plain) and any(name.kind is Kind.COUNTERPARTY for name in found):
@@ -219,7 +225,9 @@ def _plan(
         if wanted.direction is Direction.ANY:
             return Refusal(reason="it does not say whether it is about spending, receiving or transactions")
         wanted.measure = wanted.measure or Measure.SUM
-    problem = _contradiction(question, wanted, filters, comparison)
+    problem = _contradiction(question, wanted, filters, comparison) or _too_short(wanted.grouping, periods.main)
+    if not problem and comparison is not None and comparison.amount and _EVER.search(question.plain):
+        problem = "it asks whether there ever was such an amount; ask for the transactions over it"
     if problem or wanted.measure is None:
         return Refusal(reason=problem or "it does not say what is wanted: how much, how many, the largest, a list …")
     if len(found) > MAX_NAMES or len(filters.texts) > MAX_NAMES:
@@ -246,6 +254,16 @@ def _contradiction(question: Question, wanted: Wanted, filters: Filters, compari
     if filters.uncategorized and filters.categories:
         return "it asks for a category and for none"
     return ""
+
+
+def _too_short(grouping: Grouping, period: Period | None) -> str:
+    """As in "in May of each year": a period that is part of one group would leave the others out."""
+    if period is None or period.first is None or period.before is None or not grouping.is_time:
+        return ""
+    whole = days.unit(grouping.value, period.first)
+    if period.before > whole.before or Span(period.first, period.before) == whole:
+        return ""
+    return f"the period that it names lies within one {grouping.value}"
 
 
 def _filters(
@@ -309,7 +327,7 @@ def _known_words(question: Question) -> frozenset[str]:
     probe = Question(question.shown)
     probe.rest = question.rest
     take_outcome(probe)
-    take_wanted(probe, counterparties=False, comparing=True)
+    take_wanted(probe, received=False, comparing=True)
     left = {word for word, _, _ in probe.left()}
     return _FILLERS | _MAKING | _PREPOSITIONS | {word for word, _, _ in question.left() if word not in left}
 

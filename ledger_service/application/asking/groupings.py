@@ -13,6 +13,7 @@ SUPERLATIVE = (
     r"largest|biggest|highest|greatest|most\s+expensive|costliest|top|smallest|lowest|cheapest|latest|most\s+recent"
     r"|newest|last|oldest|earliest|first"
 )
+_IN_TIME = re.compile(r"latest|most\s+recent|newest|last|oldest|earliest|first")
 _SMALLEST = re.compile(r"smallest|lowest|cheapest|least\s+expensive")
 
 _SHOPS = ("vendor", "merchant", "supplier", "payee", "customer", "client", "shop", "store")
@@ -115,6 +116,9 @@ def _take_ranked(question: Question, result: Grouped) -> list[_Found]:
     if ranked is None:
         return []
     ending = "" if ranked["rank"] else "_2"
+    if _IN_TIME.fullmatch(ranked["rank" + ending]) is not None:
+        # "The first two weeks of May" are no groups, least of all the largest ones.
+        result.problem = "it asks for the first or last of something; name the days, or what to list"
     smallest = _SMALLEST.fullmatch(ranked["rank" + ending]) is not None
     result.order = Order.SMALLEST_FIRST if smallest else Order.LARGEST_FIRST
     if ranked["number" + ending]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from ledger_service.application.asking.groupings import SUPERLATIVE, take_grouping
+from ledger_service.application.asking.parties import WE_ARE_PAID
 from ledger_service.application.asking.plan import (
     DEFAULT_LISTED,
     MAX_LISTED,
@@ -26,8 +27,7 @@ def _words(pattern: str) -> re.Pattern[str]:
 
 _RECEIVED = _words(
     r"receiv(?:e|ed|es|ing)|earn(?:ed|ing|ings|s)?|incomes?|revenues?|incoming|sales?|sold|takings|inflows?|proceeds"
-    r"|(?:was|were|been|get|got|gotten|getting)(?=\s+paid\b)\s+paid|(?:are|am|being)\s+paid"
-    r"|(?:were|was)\s+(?:we|i)\s+paid|pay(?:s|ed)?\s+(?:us|me)|paid\s+(?:us|me)|(?:came|come|coming)(?:\s+in\b|(?=\s+P))"
+    rf"|{WE_ARE_PAID}|(?:came|come|coming)(?:\s+in\b|(?=\s+P))"
 )
 # "Make" alone says nothing: purchases and payments are made as well.
 _MADE = re.compile(r"\bhow\s+much\s+(?:money\s+)?(?:did|have|has|do)\s+(?:we|i)\s+(?P<made>make|made)\b(?!\s+in\s+pa)")
@@ -37,7 +37,11 @@ _SPENT = _words(
 )
 _TRANSACTIONS = _words(r"transactions?|movements?")
 _PAYMENTS = _words(r"payments?")
-_PAID_BY = re.compile(r"\bpayments?\b[^NPA]*\bfrom\s+(?:the\s+)?N")
+_TOTALS = frozenset({"total", "totals", "in total", "in totals", "sum", "sum of", "altogether", "in all", "overall"})
+_ONE_ITEM = re.compile(
+    rf"\b(?:{SUPERLATIVE}|least\s+expensive|maximum|minimum|max|min)\s+(?:single\s+)?"
+    r"(?:purchase|sale|payment|transaction|movement)\b"
+)
 _COUNTABLE = re.compile(
     r"\b(?P<noun>(?:transaction|movement|payment|purchase|expense|charge|sale)(?P<plural>s?)"
     r"|what\s+(?:i|we)\s+bought)\b"
@@ -114,8 +118,8 @@ def take_outcome(question: Question) -> Outcome:
     return Outcome.LESS if less is not None and more is None else Outcome.DIFFERENCE
 
 
-def take_wanted(question: Question, *, counterparties: bool, comparing: bool) -> Wanted:
-    """Strike out all that says what is wanted."""
+def take_wanted(question: Question, *, received: bool, comparing: bool) -> Wanted:
+    """Strike out all that says what is wanted. `received`: another party is known to pay."""
     wanted = Wanted()
     noun = _COUNTABLE.search(question.plain)
     plural = noun is not None and bool(noun["plural"]) and _COUNTABLE.search(question.rest) is not None
@@ -129,7 +133,7 @@ def take_wanted(question: Question, *, counterparties: bool, comparing: bool) ->
     if _MOST_OF.search(question.plain) or (comparing and _COMPARED_COUNT.search(question.plain)):
         wanted.measure = Measure.COUNT
     _take_limit(question, wanted)
-    _take_direction(question, wanted, counterparties=counterparties)
+    _take_direction(question, wanted, payer=received)
     _take_measure(question, wanted, plural=plural, noun=noun["noun"] if noun else "")
     return wanted
 
@@ -150,21 +154,20 @@ def _take_limit(question: Question, wanted: Wanted) -> None:
     wanted.limit = number
 
 
-def _take_direction(question: Question, wanted: Wanted, *, counterparties: bool) -> None:
+def _take_direction(question: Question, wanted: Wanted, *, payer: bool) -> None:
     made = _MADE.search(question.rest)
     if made is not None and not question.has(_SPENT) and not question.has(_PAYMENTS):
         question.strike(made.start("made"), made.end("made"))
         received = True
     else:
         received = False
-    payer = counterparties and question.has(_PAID_BY)
     received = bool(question.take_all(_RECEIVED)) or received
     spent = bool(question.take_all(_SPENT))
     payments = bool(question.take_all(_PAYMENTS))
     wanted.has_noun = bool(question.take_all(_TRANSACTIONS))
     if spent and received:
         wanted.problem = "it asks for what was spent and what was received at once"
-    elif received or (payments and payer and not spent):
+    elif received or (payer and not spent):
         wanted.direction = Direction.RECEIVED
     elif spent or payments:
         wanted.direction = Direction.SPENT
@@ -186,10 +189,13 @@ def _take_measure(question: Question, wanted: Wanted, *, plural: bool, noun: str
         )
         if is_wanted is not None
     ]
+    if (largest or smallest) and wanted.grouping is Grouping.NONE and any(each.group() in _TOTALS for each in total):
+        wanted.problem = wanted.problem or "it asks for the total of the largest or smallest; ask for a list of them"
     if (largest or smallest) and wanted.grouping is not Grouping.NONE and wanted.limit:
         # The superlative ranks groups: "which month was the highest".
         wanted.order = wanted.order or (Order.LARGEST_FIRST if largest else Order.SMALLEST_FIRST)
-        wanted_kinds = [kind for kind in wanted_kinds if kind not in {Measure.LARGEST, Measure.SMALLEST}]
+        if _ONE_ITEM.search(question.plain) is None:  # but of "which vendor had the largest purchase" it is the measure
+            wanted_kinds = [kind for kind in wanted_kinds if kind not in {Measure.LARGEST, Measure.SMALLEST}]
     if len(wanted_kinds) > 1 or (wanted.measure is Measure.COUNT and wanted_kinds not in ([], [Measure.COUNT])):
         wanted.problem = wanted.problem or "it asks for several things at once"
         return
@@ -209,7 +215,10 @@ def _unsaid(wanted: Wanted, *, total: bool, listing: bool, recent: bool, noun: s
     if total:
         return Measure.SUM
     if wanted.grouping is not Grouping.NONE:
-        return Measure.SUM if wanted.direction is not Direction.ANY or wanted.order is not None else Measure.COUNT
+        if wanted.direction is not Direction.ANY or wanted.order is not None:
+            return Measure.SUM
+        # "Bank Fees by month": what is wanted follows from what the account is.
+        return Measure.COUNT if wanted.has_noun else None
     if recent and noun:
         return Measure.LIST
     asked = re.search(r"\b(?:which|what)\s+(?:transaction|payment|purchase|expense)s?\b", plain) is not None

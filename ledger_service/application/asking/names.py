@@ -204,7 +204,7 @@ def take_names(question: Question, vocabulary: Vocabulary) -> Names:
         named, start, end = _by_place(question, named, start, end)
         if len(named) != 1:
             return Names((), Unclear(question.said(start, end), tuple(named)))
-        question.strike(start, end, NAME)
+        _strike(question, start, end, named[0])
         found.append(named[0])
         place += length
     _take_codes(question, vocabulary, found)
@@ -218,15 +218,25 @@ def take_near_names(question: Question, vocabulary: Vocabulary, fillers: frozens
         before = _BEFORE.search(question.plain[:start])
         if before is None or before["word"] not in _POSITION or not vocabulary.complete:
             continue
-        near = _near(plain_words(question.plain[start:end]), vocabulary)
+        near, are_parts = _near(plain_words(question.plain[start:end]), vocabulary)
+        kinds = _PLACES.get(before["word"])
+        if are_parts and kinds is not None:
+            # "Spent on air" is not about Delta Air Lines: with so little of a name its place must fit.
+            near = [name for name in near if name.kind in kinds]
         if not near:
             continue
         near, begin, finish = _by_place(question, near, start, end)
         if len(near) != 1:
             return Names((), Unclear(question.said(start, end), tuple(near)))
-        question.strike(begin, finish, NAME)
+        _strike(question, begin, finish, near[0])
         found.append(near[0])
     return Names(tuple(found))
+
+
+def _strike(question: Question, start: int, end: int, name: Name) -> None:
+    question.strike(start, end, NAME)
+    if name.kind is Kind.COUNTERPARTY:
+        question.parties.append((start, end))
 
 
 def _longest(
@@ -297,8 +307,8 @@ def _runs(question: Question, fillers: frozenset[str]) -> list[tuple[int, int]]:
     return runs
 
 
-def _near(words: tuple[str, ...], vocabulary: Vocabulary) -> list[Name]:
-    """The names that these words are part of; or the one that they are a misspelling of."""
+def _near(words: tuple[str, ...], vocabulary: Vocabulary) -> tuple[list[Name], bool]:
+    """The names that these words are part of (True); or the one that they are a misspelling of."""
     part = {
         name.kind.value + name.id: name
         for known, names in vocabulary.by_words.items()
@@ -306,15 +316,15 @@ def _near(words: tuple[str, ...], vocabulary: Vocabulary) -> list[Name]:
         if any(known[place : place + len(words)] == words for place in range(len(known) - len(words) + 1))
     }
     if part:
-        return list(part.values())
+        return list(part.values()), True
     if sum(map(len, words)) < MIN_LETTERS:
-        return []
+        return [], False
     scores = sorted(
         ((_likeness(words, known), known) for known in vocabulary.by_words), key=lambda one: (-one[0], one[1])
     )
     best = [known for score, known in scores if score >= NEAR and score > scores[0][0] - MARGIN]
     unique = {name.kind.value + name.id: name for known in best for name in vocabulary.by_words[known]}
-    return list(unique.values())
+    return list(unique.values()), False
 
 
 def _likeness(words: tuple[str, ...], known: tuple[str, ...]) -> float:

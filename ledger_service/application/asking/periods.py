@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ledger_service.application.asking import days
 from ledger_service.application.asking.days import DAY, Span
 from ledger_service.application.asking.plan import Period
-from ledger_service.application.asking.spans import Ambiguous, Found, span_at
+from ledger_service.application.asking.spans import EDGE, Ambiguous, Found, span_at
 from ledger_service.application.asking.text import PERIOD, Question
 
 
@@ -56,10 +56,14 @@ _COMPARES = re.compile(r"\b(?:compar\w+|vs\.?|versus)\b")
 _MODAL_MAY = re.compile(r"\bmay\s+(?:i|we|you)\b")
 _ONWARDS = re.compile(r"\s+(?:onwards?|on|forward)\b")
 _NOW = re.compile(r"(?:today|now)\b")
+_EACH = re.compile(r"\b(?:every|each|any)\s+$")
+_PREVIOUS = re.compile(r"\b(?:previous|prior|preceding)\b")
 _OPEN_STARTS = frozenset(
     {"since", "starting", "starting on", "starting in", "starting from", "beginning on", "beginning in"}
 )
 _OPEN_ENDS = frozenset({"until", "till", "through", "up to", "up until", "by", "as of"})
+_EDGE_LINKS = _OPEN_STARTS | _OPEN_ENDS | {"before", "prior to", "after", "on", "from"}
+"""Before "the beginning of May" or "the end of May" they mean its first or last day."""
 
 
 def take_periods(question: Question, today: date) -> Periods:
@@ -94,9 +98,23 @@ def take_periods(question: Question, today: date) -> Periods:
         if other is not None or main is None or main.first is None or main.before is None:
             return Periods(None, None, plural=True)
         other = _earlier(question, seen_from_main, Span(main.first, main.before))
+    if main is not None and other is not None:
+        _check_compared(main, other, today, seen_from_main=seen_from_main is not None)
     if main is None and other is None:
         question.take(_ALWAYS, PERIOD)
     return Periods(_present(other, today) if main is None and other is not None else main, other)
+
+
+def _check_compared(main: Period, other: Period, today: date, *, seen_from_main: bool) -> None:
+    """Raises PeriodError for two that no comparison can be made of."""
+    if (other.before is None or main.first is None or main.first < other.before) and (
+        main.before is None or other.first is None or other.first < main.before
+    ):
+        raise PeriodError("the two periods that it compares overlap")
+    now = main.first is not None and main.before is not None and main.first <= today < main.before
+    if not now and not seen_from_main and _PREVIOUS.search(other.said.lower()):
+        # "In March … than in the previous three months": before March, or before now?
+        raise PeriodError(f"{other.said!r} can be counted from two days; name the period")
 
 
 def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Said | None:
@@ -113,6 +131,9 @@ def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Sai
     found = span_at(text, begin, today)
     if found is None or (not found.bare and not lead["link"] and not lead["than"] and lead["join"] is None):
         return None
+    if _EACH.search(text[:begin]):
+        # Each Monday and each May are many stretches of days, not the latest one.
+        raise Ambiguous(f"{question.said(begin, found.end)!r} has come more than once; name one, or two dates")
     link = re.sub(r"\s+", " ", lead["link"]) if lead["link"] else ""
     if link in {"from", "between"}:
         ranged = _range(text, found, today)
@@ -124,6 +145,10 @@ def _at(question: Question, place: int, today: date, *, comparing: bool) -> _Sai
         onwards = _ONWARDS.match(text, found.end)
         if onwards is not None:
             found, link = found._replace(end=onwards.end()), "since"
+    edge = EDGE.match(text, begin)
+    if edge is not None and link not in _EDGE_LINKS and (link, edge["edge"]) != ("at", "end"):
+        # "At the beginning of May" may be a day or a week.
+        raise Ambiguous(f"{question.said(begin, found.end)!r} may be one day or several; name the days")
     if not link:
         ranged = _dashed(text, found, today)
         if ranged is not None:

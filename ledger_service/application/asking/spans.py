@@ -212,7 +212,7 @@ _FORMS: tuple[tuple[re.Pattern[str], Callable[[_Match, date], _Meaning], bool], 
     )
 )  # fmt: skip
 _WEEK_OF = re.compile(r"(?:the\s+)?week\s+(?:of|from|beginning|starting)\s+(?:the\s+)?")
-_EDGE = re.compile(r"(?:the\s+)?(?P<edge>beginning|start|end)\s+of\s+(?:the\s+)?")
+EDGE = re.compile(r"(?:the\s+)?(?P<edge>beginning|start|end)\s+of\s+(?:the\s+)?")
 _THE_YEAR = re.compile(r"(?P<unit>week|month|quarter|year)\b")
 
 
@@ -225,7 +225,7 @@ def span_at(text: str, start: int, today: date) -> Found | None:
     if match is not None:
         inner = span_at(text, match.end(), today)
         return inner and inner._replace(of_year=lambda year: days.week(inner.of_year(year).first))
-    match = _EDGE.match(text, start)
+    match = EDGE.match(text, start)
     if match is not None:
         return _edge(text, match, today)
     for pattern, meaning, bare in _FORMS:

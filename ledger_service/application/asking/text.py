@@ -33,10 +33,19 @@ class Question:
         # Character by character, so that places in both texts stay the same.
         self.rest = "".join(each if len(each.lower()) != 1 else each.lower() for each in self.shown)
         self.plain = self.rest
+        self.parties: list[tuple[int, int]] = []
+        """Where other parties are named."""
 
     def strike(self, start: int, end: int, mark: str = OTHER) -> None:
         """This part is understood."""
         self.rest = self.rest[:start] + mark * (end - start) + self.rest[end:]
+
+    def with_parties(self) -> str:
+        """`rest` with a C for each character of another party's name, which is struck out like any other."""
+        text = self.rest
+        for start, end in self.parties:
+            text = text[:start] + "C" * (end - start) + text[end:]
+        return text
 
     def take(self, pattern: re.Pattern[str], mark: str = OTHER) -> re.Match[str] | None:
         """The first place that matches, struck out. Capital letters of a pattern match what is struck out already."""

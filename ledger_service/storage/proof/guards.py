@@ -7,7 +7,7 @@ and superusers can do that; that they did is found here.
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 from ledger_service.storage import migrate
 from ledger_service.storage.proof.findings import Findings, Rule
@@ -77,7 +77,17 @@ UNIQUE_INDEXES = {
 }
 """Indexes that rules rest on when two writers race."""
 
-_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ledger\.(\w+)\(.*?\bAS \$\$(.*?)\$\$", re.DOTALL)
+_FUNCTION = re.compile(r"CREATE (?:OR REPLACE )?FUNCTION ledger\.(\w+)\((.*?)\bAS \$\$(.*?)\$\$", re.DOTALL)
+_COMMENT = re.compile(r"--.*")
+_SETTING = re.compile(r"\bSET (\w+) = (.+?)\s*(?=\bSET\b|$)", re.DOTALL)
+
+
+class _Function(NamedTuple):
+    """What a function does, whether with its owner's rights, and under which settings."""
+
+    body: str
+    as_owner: bool
+    settings: tuple[str, ...]
 
 
 async def check_guards(connection: Any, queries: dict[str, str], findings: Findings) -> None:
@@ -98,10 +108,14 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
             findings.add(
                 Rule.IMMUTABLE, f"trigger {name} on {table} is {trigger['definition']!r}, expected {definition!r}"
             )
-    bodies = {row["name"]: row["body"] for row in await connection.fetch(queries["functions"])}
-    for name, body in _migrated_functions().items():
-        if bodies.get(name) != body:
-            state = "missing" if name not in bodies else "not the one of this release's migrations"
+    functions: dict[str, list[_Function]] = {}
+    for row in await connection.fetch(queries["functions"]):
+        present = _Function(row["body"], row["as_owner"], tuple(sorted(row["settings"])))
+        functions.setdefault(row["name"], []).append(present)
+    for name, expected in _migrated_functions().items():
+        # One of each name: which of two is called depends on how.
+        if functions.get(name) != [expected]:
+            state = "missing" if name not in functions else "not the one of this release's migrations"
             findings.add(Rule.IMMUTABLE, f"function {name} is {state}")
     indexes = {row["name"]: row["definition"] for row in await connection.fetch(queries["indexes"])}
     for name, columns in UNIQUE_INDEXES.items():
@@ -111,6 +125,12 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
             findings.add(Rule.IMMUTABLE, f"unique index {name} is {is_now!r}, expected {definition!r}")
 
 
-def _migrated_functions() -> dict[str, str]:
-    """Body of each function as the migrations leave it."""
-    return {name: body for _, _, text in migrate.migrations() for name, body in _FUNCTION.findall(text)}
+def _migrated_functions() -> dict[str, _Function]:
+    """Each function as the migrations leave it."""
+    found = {}
+    for _, _, text in migrate.migrations():
+        for name, head, body in _FUNCTION.findall(text):
+            head = _COMMENT.sub("", head).strip()  # noqa: PLW2901  # without what is said about it
+            settings = tuple(sorted(f"{setting}={value}" for setting, value in _SETTING.findall(head)))
+            found[name] = _Function(body, "SECURITY DEFINER" in head, settings)
+    return found

@@ -205,7 +205,9 @@ JOIN pg_class c ON c.oid = i.indexrelid
 WHERE c.relnamespace = 'ledger'::regnamespace AND i.indisunique AND i.indisvalid AND i.indisready AND i.indimmediate
 
 -- name: functions
-SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
+-- With whose rights each runs, and under which settings.
+SELECT proname AS name, prosrc AS body, prosecdef AS as_owner, COALESCE(proconfig, ARRAY[]::text[]) AS settings
+FROM pg_proc WHERE pronamespace = 'ledger'::regnamespace
 
 -- name: unknown_roles
 -- $1 roles.
