@@ -102,6 +102,12 @@ _FIELD_NAMES = {
     "page_token": "cursor",
     "page_size": "pageSize",
     "update_mask": "body",
+    "bank_account": "bankAccount",
+    "financial_type": "financialType",
+    "is_category": "isCategory",
+    "parent_id": "parentId",
+    "sub_type_code": "subTypeCode",
+    "time_zone": "timeZone",
 }
 _NAMES_IN_PROSE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.ASCII)
 _INDEX = re.compile(r"\[(\d+)\]")

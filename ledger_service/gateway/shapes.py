@@ -55,7 +55,8 @@ class Text:
         if type(value) is not str:
             raise wrong_type(path, "a string", value)
         if len(value) < self.shortest:
-            raise misread(path, "must not be empty")
+            least = f"must have at least {self.shortest} characters, has {len(value)}" if value else "must not be empty"
+            raise misread(path, least)
         return value
 
     def from_text(self, text: str, path: str) -> str:

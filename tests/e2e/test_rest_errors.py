@@ -218,3 +218,14 @@ async def test_the_account_that_refuses_is_named(rest: Rest, entity: str) -> Non
     results = (await rest.post(bulk, items)).good()["results"]
     assert results[1]["error"]["field"] == "transactions[1].postings[1].accountId"
     tells(await rest.post(bulk, {**items, "atomic": True}), "transactions[1].postings[1].accountId")
+
+
+async def test_members_of_accounts_and_entities_are_named(rest: Rest, entity: str) -> None:
+    path = f"/v1/accounts?entityId={entity}"
+    short = await rest.post(path, {"id": "ab", "name": "x", "type": "ASSET"})
+    tells(short, "id", "must have at least 3 characters, has 2")
+    tells(await rest.post(path, {"id": "", "name": "x", "type": "ASSET"}), "id", "must not be empty")
+    nothing = await rest.patch(f"/v1/accounts/acc_bank?entityId={entity}", {})
+    tells(nothing, "body", "bankAccount", "financialType", "isCategory", "parentId", "subTypeCode")
+    assert "_" not in nothing.error["message"]
+    tells(await rest.patch(f"/v1/entities/{entity}", {}), "body", "timeZone")
