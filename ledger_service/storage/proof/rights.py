@@ -82,7 +82,7 @@ GRANTS = {
     ),
     "public": frozenset(),
 }
-"""All that each role may do in the schema `ledger` (migrations 0003 to 0009); `public` is everybody."""
+"""All that each role may do in the schema `ledger` (migrations 0003 to 0011); `public` is everybody."""
 
 _BOUND = "(entity_no = (NULLIF(current_setting('ledger.entity_no'::text, true), ''::text))::integer)"
 POLICIES = {
