@@ -8,8 +8,8 @@
 
 Limits belong to the caller by its name in the history, so that the two keys of a rotation share them, and to one
 worker process. A call costs one, and a batch as many as it has items. A call is let in while the caller has at
-least one left; a batch may take it below zero, and what it owes is then waited for. So a large batch is never
-impossible, and over time a caller gets its rate and no more.
+least one left; a batch may take it below zero, and what it owes is then waited for, but never longer than a minute
+(MAX_DEBT_SECONDS). So a large batch is never impossible, and over time a caller gets its rate, or one batch a minute.
 """
 
 from __future__ import annotations

@@ -14,6 +14,8 @@ MAX_MINOR_UNITS = 10**MAX_DIGITS - 1
 
 # Leading zeros are allowed ("007.50"), but bounded, so that a megabyte of zeros is not parsed.
 _PLAIN_DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,20}))?", re.ASCII)
+# Right in form, but longer than any amount: told apart for the message alone.
+_LONG_DECIMAL = re.compile(r"[0-9]{41,1000}(?:\.[0-9]{1,20})?", re.ASCII)
 _CURRENCY_CODE = re.compile(r"[A-Z][A-Z0-9_]{2,11}", re.ASCII)
 
 Currencies = Mapping[str, int]
@@ -28,6 +30,8 @@ def parse_minor_units(text: str, exponent: int, field: str) -> int:
     """
     match = _PLAIN_DECIMAL.fullmatch(text)
     if match is None:
+        if _LONG_DECIMAL.fullmatch(text):
+            raise invalid(field, f"{_shown(text)} has more than {MAX_DIGITS} digits in minor units")
         raise invalid(field, f'{_shown(text)} is not a plain decimal number; write it like "2500.00"')
     whole, decimals = match.group(1), match.group(2) or ""
     if len(decimals) > exponent:
@@ -79,7 +83,7 @@ def exponent_of(code: str, currencies: Currencies, field: str) -> int:
         raise invalid(field, f'{_shown(code)} is not a currency code; write it like "USD"')
     raise LedgerError(
         Reason.UNKNOWN_CURRENCY,
-        f"{field}: {code} is neither an ISO 4217 currency nor registered",
+        f"{field}: {code} is neither an ISO 4217 currency nor registered; use the code of one that is",
         {"field": field, "currency": code},
     )
 
