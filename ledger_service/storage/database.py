@@ -213,6 +213,7 @@ async def _settings_of(dsn: str) -> dict[str, Any]:
                 "synchronous_commit",
                 "max_pred_locks_per_relation",
                 "default_transaction_read_only",
+                "server_encoding",
             ],
         )
         settings: dict[str, Any] = {row["name"]: row["setting"] for row in rows}
@@ -224,6 +225,11 @@ async def _settings_of(dsn: str) -> dict[str, Any]:
 
 
 def _check_settings(settings: dict[str, Any]) -> None:
+    if settings["server_encoding"] != "UTF8":
+        raise UnsafeServerError(
+            f"the database's encoding is {settings['server_encoding']}: texts would not be kept as they are; "
+            "create it with ENCODING 'UTF8'"
+        )
     for name, (wanted, why) in _REQUIRED.items():
         if settings[name] != wanted:
             raise UnsafeServerError(f"{name} is {settings[name]}: {why}; set {name} = {wanted} in postgresql.conf")

@@ -21,6 +21,7 @@ from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
 from tests.helpers.cutting_proxy import cutting, folder_of, through
+from tests.helpers.servers import dsn_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -127,6 +128,21 @@ async def test_a_bad_setting_is_named_with_its_mend(dsn: str, name: str, value: 
 async def test_a_setting_that_just_does(dsn: str, name: str, value: str) -> None:
     async with with_setting(dsn, name, value):
         await check_server(dsn)
+
+
+async def test_another_encoding(postgres: EmbeddedPostgres) -> None:
+    server = await asyncpg.connect(postgres.dsn)
+    try:
+        await server.execute(
+            "CREATE DATABASE latin ENCODING 'SQL_ASCII' LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0"
+        )
+        latin = dsn_of(postgres.dsn, "latin")
+        await migrate(latin)
+        assert "encoding is SQL_ASCII" in await refusal(latin)
+        assert "ENCODING 'UTF8'" in await refusal(latin)
+    finally:
+        await server.execute("DROP DATABASE IF EXISTS latin WITH (FORCE)")
+        await server.close()
 
 
 @pytest.mark.parametrize(("value", "is_good"), [(64, False), (1023, False), (1024, True)])
