@@ -11,6 +11,8 @@ from rich.text import Text
 
 from ledger_service.statements.model import Balance, Line, Statement, StatementFile
 
+_DATE_WIDTH = 10
+
 
 def print_tables(found: StatementFile, name: str, shown_lines: int) -> None:
     """Print a heading, a table for each statement, and what contradicts itself.
@@ -38,12 +40,8 @@ def _print_statement(console: Console, statement: Statement, shown_lines: int) -
     if statement.number:
         title.append(f"  no. {_printable(statement.number)}", style="dim")
     console.print(title, soft_wrap=True)
-    table = Table(box=box.SIMPLE_HEAD, show_footer=False, pad_edge=False, expand=False)
-    table.add_column("booked", no_wrap=True, min_width=10)
-    table.add_column("value", no_wrap=True, min_width=10)
-    table.add_column("amount", justify="right", no_wrap=True, min_width=_amount_width(statement))
-    table.add_column("counterparty", min_width=16, max_width=24, overflow="ellipsis", no_wrap=True)
-    table.add_column("reference and text", overflow="ellipsis", no_wrap=True, ratio=1)
+    with_value = any(line.value_date != line.booking_date for line in statement.lines)
+    table = _empty_table(console, _amount_width(statement), with_value=with_value)
     _add_balance(table, "opening", statement.opening)
     chosen = statement.lines if not shown_lines else statement.lines[:shown_lines]
     for line in chosen:
@@ -51,9 +49,7 @@ def _print_statement(console: Console, statement: Statement, shown_lines: int) -
     if len(chosen) < len(statement.lines):
         rest = statement.lines[len(chosen) :]
         total = sum((line.amount for line in rest if line.booked), Decimal(0))
-        table.add_row(
-            Text("…"), "", _amount(total), "", Text(f"and {len(rest):,} more; --lines 0 shows all", style="dim")
-        )
+        _add_row(table, Text("…"), _amount(total), Text(""), Text(f"and {len(rest):,} more; --lines 0 shows all"))
     _add_balance(table, "closing", statement.closing)
     console.print(table)
     booked = [line.amount for line in statement.lines if line.booked]
@@ -64,6 +60,22 @@ def _print_statement(console: Console, statement: Statement, shown_lines: int) -
     console.print(Text(summary, style="dim"), soft_wrap=True)
 
 
+def _empty_table(console: Console, amount_width: int, *, with_value: bool) -> Table:
+    """A table as wide as the terminal: dates and amounts are never cut, texts have what is left."""
+    dates = 2 if with_value else 1
+    # Three blanks between columns, one at either edge.
+    left = console.width - _DATE_WIDTH * dates - amount_width - 3 * (dates + 3)
+    party = max(8, min(24, left // 3))
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("booked", no_wrap=True, width=_DATE_WIDTH)
+    if with_value:
+        table.add_column("value date", no_wrap=True, width=_DATE_WIDTH)
+    table.add_column("amount", justify="right", no_wrap=True, width=amount_width)
+    table.add_column("counterparty", overflow="ellipsis", no_wrap=True, width=party)
+    table.add_column("reference and text", overflow="ellipsis", no_wrap=True, width=max(8, left - party))
+    return table
+
+
 def _amount_width(statement: Statement) -> int:
     """How wide the column of amounts is; rich would rather cut amounts than texts."""
     amounts = [line.amount for line in statement.lines]
@@ -72,27 +84,32 @@ def _amount_width(statement: Statement) -> int:
 
 
 def _add_balance(table: Table, name: str, balance: Balance | None) -> None:
+    about = Text(f"{name} balance", style="bold")
     if balance is None:
-        table.add_row("", "", Text("not told", style="dim"), Text(f"{name} balance", style="dim"), "")
+        _add_row(table, Text(""), Text("not told", style="dim"), about, Text(""))
         return
-    day = balance.date.isoformat() if balance.date else ""
-    table.add_row(
-        Text(day, style="bold"), "", _amount(balance.amount, "bold"), Text(f"{name} balance", style="bold"), ""
-    )
+    day = Text(balance.date.isoformat() if balance.date else "", style="bold")
+    _add_row(table, day, _amount(balance.amount, "bold"), about, Text(""))
 
 
 def _add_line(table: Table, line: Line) -> None:
     about = " · ".join(part for part in (*line.references[:1], line.text) if part)
     if line.details:
-        about = f"{len(line.details)} parts  {about}"
+        about = f"{len(line.details)} parts: {about}"
     style = "" if line.booked else "dim"
-    table.add_row(
+    _add_row(
+        table,
         Text(line.booking_date.isoformat() if line.booked else "announced", style=style),
-        Text("" if line.value_date == line.booking_date else line.value_date.isoformat(), style=style),
         _amount(line.amount, style),
         Text(_printable(line.counterparty), style=style),
         Text(_printable(about), style=style),
+        value="" if line.value_date == line.booking_date else line.value_date.isoformat(),
     )
+
+
+def _add_row(table: Table, booked: Text, amount: Text, party: Text, about: Text, *, value: str = "") -> None:
+    with_value = len(table.columns) == 5
+    table.add_row(booked, *([value] if with_value else []), amount, party, about)
 
 
 def _amount(amount: Decimal, style: str = "") -> Text:

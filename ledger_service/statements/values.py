@@ -68,13 +68,14 @@ def amount_of(text: str, currency: str, line: int) -> Decimal:
     if match is None or not (match.group(2) or match.group(3)):
         raise refusal(line, f"{shown(text)} is not an amount")
     sign, whole, decimals = match.group(1), match.group(2).lstrip("0") or "0", match.group(3) or ""
-    decimals = decimals.rstrip("0")
+    exponent = EXPONENTS.get(currency)
+    if exponent is not None or len(decimals) > MAX_DECIMALS:
+        decimals = decimals.rstrip("0")
     if len(whole) > MAX_WHOLE_DIGITS or len(decimals) > MAX_DECIMALS:
         raise refusal(
             line,
             f"{shown(text)} has more than {MAX_WHOLE_DIGITS} digits before or {MAX_DECIMALS} after the point",
         )
-    exponent = EXPONENTS.get(currency)
     if exponent is not None:
         if len(decimals) > exponent:
             raise refusal(line, f"{shown(text)} has more than the {exponent} decimals that {currency} has")
