@@ -110,20 +110,9 @@ def _shape(text: str, told: CsvMapping) -> _Shape:
     delimiters = [DELIMITERS[told.delimiter]] if told.delimiter else list(DELIMITERS.values())
     best: _Shape | None = None
     for delimiter in delimiters:
-        try:
-            head = list(islice(_records(text, delimiter), _HEADER_WITHIN))
-        except LedgerError:
-            # With this delimiter it is no CSV; with another it may be.
-            continue
-        for record in head:
-            found = mapping_for(record.cells, told)
-            if found is None:
-                continue
-            names = [column_key(cell) for cell in record.cells]
-            columns = _columns(names, found[1], record.line)
-            if best is None or len(columns) > len(best.columns):
-                best = _Shape(found[0], delimiter, record.line, len(names), columns, found[1])
-            break
+        found = _header(text, delimiter, told)
+        if found is not None and (best is None or len(found.columns) > len(best.columns)):
+            best = found
     if best is None:
         raise refusal(
             0,
@@ -131,6 +120,24 @@ def _shape(text: str, told: CsvMapping) -> _Shape:
             "name the columns in a mapping, such as date=Day amount=Total",
         )
     return best
+
+
+def _header(text: str, delimiter: str, told: CsvMapping) -> _Shape | None:
+    """The first row near the top, parted by `delimiter`, that names a date and an amount."""
+    records = islice(_records(text, delimiter), _HEADER_WITHIN)
+    while True:
+        try:
+            record = next(records, None)
+        except LedgerError:
+            # With this delimiter it is no CSV; with another it may be.
+            return None
+        if record is None:
+            return None
+        found = mapping_for(record.cells, told)
+        if found is not None:
+            names = [column_key(cell) for cell in record.cells]
+            columns = _columns(names, found[1], record.line)
+            return _Shape(found[0], delimiter, record.line, len(names), columns, found[1])
 
 
 def _columns(names: list[str], mapping: CsvMapping, line: int) -> dict[str, int]:

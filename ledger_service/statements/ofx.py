@@ -142,7 +142,7 @@ def _close(builder: TreeBuilder, name: str, line: int, position: int) -> None:
     stack = builder.stack
     while stack and stack[-1].tag != name:
         if len(stack) == 1 or stack[-1].tag in _BRANCHES:
-            raise refusal(line, f"</{name}> without <{name}>")
+            raise refusal(line, f"</{name}> before the end of <{stack[-1].tag}> of line {stack[-1].line}")
         empty = stack[-1]
         builder.end(position)
         stack[-1].children.extend(empty.children)

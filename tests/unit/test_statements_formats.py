@@ -207,7 +207,7 @@ def test_ofx_refusals() -> None:
         ("-1,50", "1,000.50", "is not an amount"),
         ("<CURDEF>EUR", "", "not a currency code"),
         ("20260102120000[-5:EST]", "yesterday", "is not a date"),
-        ("</BANKTRANLIST>", "", "without <STMTRS>"),
+        ("</STMTTRN>", "", "before the end of <STMTTRN> of line 9"),
     ):
         assert words in refused(OFX1.replace(old, new)).message
 
