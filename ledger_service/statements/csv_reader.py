@@ -12,7 +12,7 @@ from ledger_service.domain.errors import LedgerError
 from ledger_service.statements.csv_mapping import COLUMNS, DELIMITERS, CsvMapping, column_key, mapping_for
 from ledger_service.statements.csv_style import DateStyle, NumberStyle, date_in, number_in
 from ledger_service.statements.gathering import Gathering
-from ledger_service.statements.limits import MAX_COLUMNS
+from ledger_service.statements.limits import MAX_COLUMNS, MAX_LINES
 from ledger_service.statements.model import Balance, Detail, Line, Statement, StatementFile
 from ledger_service.statements.refusal import refusal, shown
 from ledger_service.statements.values import amount_of, currency_code, distinct, plain, rows, written
@@ -67,7 +67,6 @@ def read_csv(text: str, mapping: CsvMapping) -> StatementFile:
     gathering = Gathering()
     groups: dict[tuple[str, str], _Group] = {}
     for record in _body(text, shape):
-        gathering.count_line(record.line)
         currency = _currency(record, shape)
         account = plain(shape.cell(record, "account"), record.line) or shape.mapping.account_number or ""
         group = groups.setdefault((account, currency), _Group(record.line))
@@ -154,9 +153,13 @@ def _columns(names: list[str], mapping: CsvMapping, line: int) -> dict[str, int]
 
 
 def _body(text: str, shape: _Shape) -> Iterator[_Record]:
+    taken = 0
     for record in _records(text, shape.delimiter):
         if record.line <= shape.header_line:
             continue
+        taken += 1
+        if taken > MAX_LINES:
+            raise refusal(record.line, f"more than {MAX_LINES:,} bookings in one file; split it")
         surplus = record.cells[shape.width :]
         if len(record.cells) < shape.width or any(cell.strip() for cell in surplus):
             raise refusal(

@@ -10,6 +10,9 @@ MAX_FILE_BYTES = 128 * 1024 * 1024
 MAX_LINES = 200_000
 """Lines (bookings) in a file, over all its statements."""
 
+MAX_ROWS = 2_000_000
+"""Rows of a text file (all formats but XML), empty ones with them."""
+
 MAX_STATEMENTS = 10_000
 """Statements in a file."""
 

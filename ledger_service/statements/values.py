@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from iso4217 import Currency
 
-from ledger_service.statements.limits import MAX_DECIMALS, MAX_REFERENCES, MAX_TEXT_CHARS, MAX_WHOLE_DIGITS
+from ledger_service.statements.limits import MAX_DECIMALS, MAX_REFERENCES, MAX_ROWS, MAX_TEXT_CHARS, MAX_WHOLE_DIGITS
 from ledger_service.statements.refusal import refusal, shown
 
 EXPONENTS = {currency.code: currency.exponent or 0 for currency in Currency}
@@ -24,7 +24,10 @@ _ISO_DATE = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})", re.ASCII)
 
 def rows(text: str) -> Iterator[str]:
     """The rows of a text one by one, with their ends: a list of ten million would be larger than the file."""
-    return (match.group() for match in _ROW.finditer(text))
+    for number, match in enumerate(_ROW.finditer(text), start=1):
+        if number > MAX_ROWS:
+            raise refusal(number, f"more than {MAX_ROWS:,} rows in one file; split it")
+        yield match.group()
 
 
 def plain(text: str, line: int) -> str:

@@ -150,7 +150,9 @@ WRITERS: dict[str, Callable[[Decimal, Sequence[Booking]], str]] = {
 def sample(writer: Callable[[Decimal, Sequence[Booking]], str], lines: int) -> bytes:
     """A sound file of so many lines."""
     bookings = [
-        Booking(date(2026, 1, 1 + number % 28), Decimal(number % 9 - 4) + Decimal("0.25"), f"R{number}", f"text {number}")
+        Booking(
+            date(2026, 1, 1 + number % 28), Decimal(number % 9 - 4) + Decimal("0.25"), f"R{number}", f"text {number}"
+        )
         for number in range(lines)
     ]
     return writer(Decimal("10.00"), bookings).encode()

@@ -136,9 +136,7 @@ def test_mt940() -> None:
     assert first.raw == ":61:2512300102D10,NTRFREF1//BANK1\n:86:Rent"
     assert (str(second.amount), second.references) == ("-1.50", ())
     assert read(MT940).warnings == ()
-    assert read("{1:F01BANKDEFFAXXX}{2:O940}{4:\n" + MT940 + "}{5:}").statements == tuple(
-        read("\n" + MT940).statements
-    )
+    assert read("{1:F01BANKDEFFAXXX}{2:O940}{4:\n" + MT940 + "}{5:}").statements == tuple(read("\n" + MT940).statements)
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -232,7 +230,11 @@ def test_bai2() -> None:
     assert statement.opening is not None
     assert statement.closing is not None
     assert (str(statement.opening.amount), str(statement.closing.amount)) == ("100.00", "112.50")
-    assert (str(first.amount), first.value_date, first.text) == ("15.00", date(2026, 2, 2), "DEALER PAYMENTS FOR JANUARY")
+    assert (str(first.amount), first.value_date, first.text) == (
+        "15.00",
+        date(2026, 2, 2),
+        "DEALER PAYMENTS FOR JANUARY",
+    )
     assert first.references == ("CUSTREF", "BANKREF")
     assert (str(second.amount), second.booking_date, second.references) == ("-2.50", date(2026, 1, 31), ("C17",))
 
@@ -306,7 +308,13 @@ def test_csv_numbers_that_may_be_two_are_asked() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("(12.50)", "-12.50"), ("12.50-", "-12.50"), ("EUR 1 234.50", "1234.50"), ("-$1,234.50", "-1234.50"), ("+3.10", "3.10")],
+    [
+        ("(12.50)", "-12.50"),
+        ("12.50-", "-12.50"),
+        ("EUR 1 234.50", "1234.50"),
+        ("-$1,234.50", "-1234.50"),
+        ("+3.10", "3.10"),
+    ],
 )
 def test_csv_numbers(written: str, meant: str) -> None:
     assert str(read(f'date,amount\n2023-06-05,"{written}"\n').statements[0].lines[0].amount) == meant
@@ -328,7 +336,9 @@ def test_mappings_that_are_wrong(pairs: list[str]) -> None:
 
 
 def test_csv_direction_and_several_accounts() -> None:
-    text = "Datum,Rekening,Bedrag,Af Bij,Munt\n20260102,A,5.00,Af,EUR\n20260102,B,7.00,Bij,EUR\n20260103,A,1.00,Bij,USD\n"
+    text = (
+        "Datum,Rekening,Bedrag,Af Bij,Munt\n20260102,A,5.00,Af,EUR\n20260102,B,7.00,Bij,EUR\n20260103,A,1.00,Bij,USD\n"
+    )
     found = [(each.account, each.currency, str(each.lines[0].amount)) for each in read(text).statements]
     assert found == [("A", "EUR", "-5.00"), ("B", "EUR", "7.00"), ("A", "USD", "1.00")]
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ledger_service.domain.errors import LedgerError, Reason
-from ledger_service.statements import camt, gathering, limits, reading
+from ledger_service.statements import camt, csv_reader, gathering, limits, reading, values
 from ledger_service.statements.model import StatementFile
 from ledger_service.statements.reading import read_statements
 from tests.helpers.statement_files import WRITERS, Booking, damage, sample, total
@@ -40,7 +40,9 @@ def refused(data: bytes) -> LedgerError:
 )
 def test_document_types_are_refused(doctype: str) -> None:
     for rest in (CAMT + "<BkToCstmrStmt>&y;&x;</BkToCstmrStmt></Document>", "<?OFX OFXHEADER='200'?><OFX>&x;</OFX>"):
-        assert "line 2: a document type declaration" in refused(f"<?xml version='1.0'?>\n{doctype}{rest}".encode()).message
+        assert (
+            "line 2: a document type declaration" in refused(f"<?xml version='1.0'?>\n{doctype}{rest}".encode()).message
+        )
 
 
 def test_undeclared_entities_are_refused() -> None:
@@ -69,7 +71,15 @@ def test_too_many_lines(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     data = sample(WRITERS[name], 11)
     read_statements(data)
     monkeypatch.setattr(gathering, "MAX_LINES", 10)
+    monkeypatch.setattr(csv_reader, "MAX_LINES", 10)
     assert "more than 10 bookings in one file; split it" in refused(data).message
+
+
+@pytest.mark.parametrize("start", [":20:R\n", "date,amount\n", "01,S,R,260131,0200,1,,,2/\n"])
+def test_too_many_rows(start: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Empty rows cost time as well."""
+    monkeypatch.setattr(values, "MAX_ROWS", 10)
+    assert refused((start + "\n" * 10).encode()).message == "line 11: more than 10 rows in one file; split it"
 
 
 def test_too_many_statements(monkeypatch: pytest.MonkeyPatch) -> None:

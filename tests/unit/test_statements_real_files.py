@@ -13,7 +13,9 @@ from ledger_service.statements.reading import read_statements
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "statements"
 
-pytestmark = pytest.mark.skipif(not FOLDER.exists(), reason="the banks' files (../shared/data/statements) are not there")
+pytestmark = pytest.mark.skipif(
+    not FOLDER.exists(), reason="the banks' files (../shared/data/statements) are not there"
+)
 
 
 def read(name: str) -> StatementFile:
