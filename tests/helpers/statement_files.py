@@ -182,6 +182,7 @@ def damage(data: bytes, random: Random) -> bytes:
 
 
 _PIECES = (
-    b"\x00", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"<", b"&", b",", b";", b":61:", b":86:", b"-\n", b"<Ntry>", b"</Stmt>",
-    b"<!DOCTYPE a>", b"9" * 50, b"-", b"16,", b"88,", b"49,", b"<STMTTRN>", b"</OFX>", b"\n" * 40, b"(" * 70, b"E" * 300, b"?20",
-)  # fmt: skip
+    *(b"\x00", b"\r", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"<", b"&", b",", b";", b"-", b"-\n"),
+    *(b":61:", b":86:", b"?20", b"16,", b"88,", b"49,", b"<Ntry>", b"</Stmt>", b"<STMTTRN>", b"</OFX>"),
+    *(b"<!DOCTYPE a>", b"9" * 50, b"\n" * 40, b"(" * 70, b"E" * 300),
+)

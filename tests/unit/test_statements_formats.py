@@ -27,7 +27,8 @@ def read(text: str, *mapping: str) -> StatementFile:
 
 
 def camt(name: str, body: str, root: str = "BkToCstmrStmt") -> str:
-    return f'<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:{name}"><{root}>{body}</{root}></Document>'
+    start = f'<?xml version="1.0"?><Document xmlns="urn:iso:std:iso:20022:tech:xsd:{name}">'
+    return f"{start}<{root}>{body}</{root}></Document>"
 
 
 def balance(code: str, amount: str, mark: str = "CRDT") -> str:
@@ -45,7 +46,8 @@ def entry(amount: str, mark: str, status: str = "<Cd>BOOK</Cd>", details: str = 
 
 
 PARTY = (
-    "<NtryDtls><TxDtls><Refs><EndToEndId>E2E-1</EndToEndId></Refs><RltdPties><Dbtr><Pty><Nm>Ann  Payer</Nm></Pty></Dbtr>"
+    "<NtryDtls><TxDtls><Refs><EndToEndId>E2E-1</EndToEndId></Refs>"
+    "<RltdPties><Dbtr><Pty><Nm>Ann  Payer</Nm></Pty></Dbtr>"
     "<DbtrAcct><Id><Othr><Id>12345</Id></Othr></Id></DbtrAcct></RltdPties>"
     "<RmtInf><Ustrd>Invoice</Ustrd><Ustrd>7</Ustrd></RmtInf></TxDtls></NtryDtls>"
 )

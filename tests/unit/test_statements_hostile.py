@@ -172,13 +172,17 @@ def _facts(file: StatementFile) -> list[tuple[str, list[Decimal]]]:
     return [(statement.account, [line.amount for line in statement.lines]) for statement in file.statements]
 
 
+def _check_refusal(error: LedgerError) -> None:
+    assert error.reason is Reason.INVALID_ARGUMENT
+    assert len(error.message) < 1000
+
+
 def _whole(data: bytes) -> None:
     """Read it: a refusal as it has to be, or a file in which all holds that a reader relies on."""
     try:
         file = read_statements(data)
     except LedgerError as error:
-        assert error.reason is Reason.INVALID_ARGUMENT
-        assert len(error.message) < 1000
+        _check_refusal(error)
         return
     assert file.statements
     for statement in file.statements:
