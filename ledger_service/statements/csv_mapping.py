@@ -110,7 +110,6 @@ PRESETS = (
             second_reference="balance_transaction_id",
             text="description",
             kind="reporting_category",
-            decimal="point",
         ),
     ),
     Preset(
@@ -127,7 +126,6 @@ PRESETS = (
             second_reference="id",
             text="description",
             kind="type",
-            decimal="point",
         ),
     ),
     Preset(

@@ -374,6 +374,9 @@ def test_stripe() -> None:
     assert [(detail.text, str(detail.amount)) for detail in charge.details] == [("gross", "100.00"), ("fee", "-3.20")]
     assert (str(payout.amount), payout.details) == ("-96.80", ())
     assert "net amount" in read(text.replace("3.20", "3.30")).warnings[0].message
+    # Reports may be ordered with a decimal comma.
+    comma = text.replace(",", ";").replace(".", ",")
+    assert [line.amount for line in read(comma).statements[0].lines] == [charge.amount, payout.amount]
 
 
 def test_stripe_balance_history() -> None:
