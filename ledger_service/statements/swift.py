@@ -36,7 +36,7 @@ _TAGS = frozenset(
     }
 )
 _FIELD = re.compile(r":([0-9]{2}[A-Z]?|NS):", re.ASCII)
-_END = re.compile(r"-(?:\}.*|[A-Z]{3})?\s*", re.ASCII)
+_END = re.compile(r"-(?:\}.*|XXX)?\s*", re.ASCII)
 
 # Banks break rows at 65 characters, in the middle of words; some a character earlier. A shorter row ended by itself.
 _BROKEN_AT = 64

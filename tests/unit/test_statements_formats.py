@@ -85,6 +85,15 @@ def test_camt_of_other_versions(name: str) -> None:
     assert f"it is {name}" in refused(camt(name, "<Stmt/>")).message
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "iso-8859-1", "windows-1252"])
+def test_camt_encodings(encoding: str) -> None:
+    body = "<Stmt>" + entry("5", "CRDT", details=PARTY.replace("Ann", "J\u00fcrgen")) + "</Stmt>"
+    text = camt("camt.053.001.08", body).replace('"1.0"', f'"1.0" encoding="{encoding.removesuffix("-sig")}"')
+    (line,) = read_statements(text.encode(encoding)).statements[0].lines
+    assert line.counterparty == "J\u00fcrgen Payer"
+    assert "J\u00fcrgen" in line.raw
+
+
 def test_camt_pending_entry_is_no_part_of_the_balance() -> None:
     body = "<Stmt>" + balance("OPBD", "5") + balance("CLBD", "5") + entry("9", "CRDT", "<Cd>PDNG</Cd>") + "</Stmt>"
     file = read(camt("camt.053.001.08", body))
@@ -159,6 +168,11 @@ def test_mt940_refusals() -> None:
     ):
         assert old in MT940
         assert words in refused(MT940.replace(old, new)).message
+
+
+def test_mt940_text_may_look_like_an_end() -> None:
+    (statement,) = read(MT940.replace(":86:Rent", ":86:Rent\n-TAN 1\n:15:30 h")).statements
+    assert statement.lines[0].text == "Rent -TAN 1 :15:30 h"
 
 
 def test_mt940_missing_page() -> None:
