@@ -23,6 +23,7 @@ _COMMANDS = {
     "migrate": "ledger_service.cli.migrate",
     "token": "ledger_service.cli.token_command",
     "verify": "ledger_service.cli.verify",
+    "statement": "ledger_service.cli.statement",
     "demo": "ledger_service.cli.demo",
     "health": "ledger_service.cli.health",
     "config": "ledger_service.cli.config",
