@@ -1,0 +1,1 @@
+"""Reconciliation: what the bank says, what the ledger says, and why they differ."""
