@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import date
-from typing import Any, Protocol
-
-from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
+from typing import Protocol
 
 from ledger.v1 import reconciliation_pb2 as pb
 from ledger.v1 import reconciliation_service_pb2 as service_pb
@@ -35,16 +33,16 @@ from ledger_service.matching.model import Finding
 from ledger_service.rpc.outgoing import write_timestamp
 
 
-def _names(enum: EnumTypeWrapper[Any], prefix: str) -> dict[int, str]:
+def _names(values: Iterable[tuple[str, int]], prefix: str) -> dict[int, str]:
     """What the use cases call the values of an enum; "": UNSPECIFIED."""
-    return {number: name.removeprefix(prefix) if number else "" for name, number in enum.items()}
+    return {number: name.removeprefix(prefix) if number else "" for name, number in values}
 
 
-_RULE_NAMES = _names(pb.MatchRuleKind, "MATCH_RULE_KIND_")
-_FINDING_NAMES = _names(pb.FindingKind, "FINDING_KIND_")
+_RULE_NAMES = _names(pb.MatchRuleKind.items(), "MATCH_RULE_KIND_")
+_FINDING_NAMES = _names(pb.FindingKind.items(), "FINDING_KIND_")
 _FORMAT_NAMES = {
     number: name.lower()
-    for number, name in _names(service_pb.ReconciliationFormat, "RECONCILIATION_FORMAT_").items()
+    for number, name in _names(service_pb.ReconciliationFormat.items(), "RECONCILIATION_FORMAT_").items()
     if number
 }
 RULES = {name: number for number, name in _RULE_NAMES.items()}
@@ -135,7 +133,7 @@ def profile(context: Context, record: ProfileRecord) -> pb.ReconciliationProfile
     )
     for rule in matching.rules:
         message.rules.add(
-            kind=RULES[rule.kind.value],  # type: ignore[arg-type]
+            kind=RULES[rule.kind.value],
             days=rule.days,
             tolerance=context.decimal(rule.tolerance),
             tolerance_ppm=rule.tolerance_ppm,

@@ -205,9 +205,7 @@ class ReconciliationServicer(reconciliation_service_pb2_grpc.ReconciliationServi
             note=request.note,
             idempotency_key=request.idempotency_key,
         )
-        return pb.RejectMatchesResponse(
-            rejected=decided.matches, revision=decided.revision, replayed=decided.replayed
-        )
+        return pb.RejectMatchesResponse(rejected=decided.matches, revision=decided.revision, replayed=decided.replayed)
 
     @unary
     async def UndoMatches(self, principal: Principal, request: pb.UndoMatchesRequest) -> pb.UndoMatchesResponse:

@@ -29,16 +29,36 @@ class Reconciling(Protocol):
     """Use cases of reconciliation."""
 
     async def start(
-        self, principal: Principal, place: Place, *, day: str, statement_balance: str, outstanding: Sequence[str],
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        day: str,
+        statement_balance: str,
+        outstanding: Sequence[str],
         idempotency_key: str,
     ) -> tuple[Context, Report, bool]: ...
     async def profile(self, principal: Principal, place: Place) -> tuple[Context, ProfileRecord, bool]: ...
     async def update_profile(
-        self, principal: Principal, place: Place, *, profile: RawProfile, fields: Iterable[str], idempotency_key: str,
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        profile: RawProfile,
+        fields: Iterable[str],
+        idempotency_key: str,
     ) -> tuple[Context, ProfileRecord, bool]: ...
     async def import_file(
-        self, principal: Principal, place: Place, *, file_name: str, csv_mapping: Mapping[str, str],
-        opening_balance: str, closing_balance: str, idempotency_key: str, chunks: AsyncIterator[bytes],
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        file_name: str,
+        csv_mapping: Mapping[str, str],
+        opening_balance: str,
+        closing_balance: str,
+        idempotency_key: str,
+        chunks: AsyncIterator[bytes],
     ) -> tuple[Context, Imported]: ...
     async def statements(
         self, principal: Principal, place: Place, *, size: int, token: str
@@ -57,11 +77,25 @@ class Reconciling(Protocol):
         self, principal: Principal, place: Place, *, kind: str, size: int, token: str
     ) -> tuple[Context, list[Finding], str]: ...
     async def create_match(
-        self, principal: Principal, place: Place, *, lines: Sequence[int], transactions: Sequence[str],
-        write_off_account_id: str, write_off_description: str, note: str, idempotency_key: str,
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        lines: Sequence[int],
+        transactions: Sequence[str],
+        write_off_account_id: str,
+        write_off_description: str,
+        note: str,
+        idempotency_key: str,
     ) -> tuple[Context, MatchRecord, bool]: ...
     async def confirm(
-        self, principal: Principal, place: Place, *, matches: Sequence[int], with_write_offs: bool, note: str,
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        matches: Sequence[int],
+        with_write_offs: bool,
+        note: str,
         idempotency_key: str,
     ) -> tuple[Context, Confirmed]: ...
     async def reject(
@@ -78,7 +112,13 @@ class Reconciling(Protocol):
         self, principal: Principal, entity_id: str, *, account_id: str, currency: str, size: int, token: str
     ) -> tuple[list[Summary], str]: ...
     async def close(
-        self, principal: Principal, place: Place, *, day: str, accept_differences: bool, note: str,
+        self,
+        principal: Principal,
+        place: Place,
+        *,
+        day: str,
+        accept_differences: bool,
+        note: str,
         idempotency_key: str,
     ) -> tuple[Context, Report, bool]: ...
     async def reopen(
