@@ -19,9 +19,10 @@ from ledger_service.domain.errors import LedgerError
 from ledger_service.gateway.endpoint import Answer, Call, Document, Endpoint, Services
 from ledger_service.gateway.errors import HttpError, error_object, headers_of, status_of
 from ledger_service.gateway.json_text import read as read_json
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.outgoing import write_json
 from ledger_service.gateway.pages import Page
-from ledger_service.gateway.protocol import PEER_NAMES
+from ledger_service.gateway.protocol import PATIENCE, PEER_NAMES
 from ledger_service.gateway.requests import (
     ClientGoneError,
     Headers,
@@ -33,6 +34,7 @@ from ledger_service.gateway.requests import (
     read_query,
     refuse_body,
 )
+from ledger_service.gateway.uploads import receive_form
 
 _log = structlog.get_logger()
 
@@ -73,12 +75,14 @@ class App:
         max_body_bytes: int,
         max_concurrent_requests: int,
         client_timeout_seconds: float,
+        uploads: MultipartLimits,
         make_key: Callable[[], str],
     ) -> None:
         _check_every_endpoint_has_a_scope(endpoints)
         self.services = services
         self.max_body_bytes = max_body_bytes
         self.client_timeout_seconds = client_timeout_seconds
+        self.uploads = uploads
         self.make_key = make_key
         self.is_draining = False
         self._most = max_concurrent_requests
@@ -270,10 +274,16 @@ class _Runner:
             told.append((b"idempotency-key", key.encode()))
         query = read_query(scope["query_string"], self._query)
         path = read_path(scope, self._path) if self._path else {}
-        body = None
+        body: Any = None
         if endpoint.body is not None:
             raw = await read_body(headers, receive, app.max_body_bytes, app.client_timeout_seconds)
             body = endpoint.body.shape.read(read_json(raw), "")
+        elif endpoint.form is not None:
+            # It is known now who sends it: a file may take longer than a request, however slow strangers are.
+            patience = scope.get("extensions", _NO_EXTENSIONS).get(PATIENCE)
+            if patience is not None:
+                patience["wait"](app.uploads.seconds)
+            body = await receive_form(endpoint.form, headers, receive, app.uploads)
         else:
             refuse_body(headers)
         return Call(principal, query, path, body, key)

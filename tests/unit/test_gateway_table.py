@@ -15,6 +15,7 @@ from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.gateway.app import App
 from ledger_service.gateway.error_examples import error_example
 from ledger_service.gateway.errors import HTTP_CODES, TOLD, TRANSACTION_FIELDS, error_object, field_name
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.openapi import document, statuses
 from ledger_service.gateway.outgoing import time_text, write_json
 from ledger_service.gateway.periods import first_moment, month_bounds
@@ -71,6 +72,7 @@ def test_an_endpoint_without_a_scope_keeps_the_gateway_from_starting() -> None:
             max_body_bytes=1,
             max_concurrent_requests=1,
             client_timeout_seconds=1,
+            uploads=MultipartLimits(1, 1),
             make_key=str,
         )
 
