@@ -50,6 +50,17 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 QUEUE_COMMANDS: Final = Gauge("ledger_queue_commands", "Writes accepted and not yet taken by the committer.")
+WORKSHOP_JOBS: Final = Counter(
+    "ledger_workshop_jobs_total",
+    "Jobs of the workshop (reading bank files, matching, documents): done, refused, failed, abandoned by the caller, "
+    "or ended by a limit: memory_bytes, seconds, crash.",
+    ["outcome"],
+)
+WORKSHOP_SECONDS: Final = Histogram(
+    "ledger_workshop_seconds",
+    "Time of a job, without the wait for its turn.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
 REFUSALS: Final = Counter("ledger_refusals_total", "Definite refusals, by error reason.", ["reason"])
 
 # Compared with the keys of a log event in lower case.

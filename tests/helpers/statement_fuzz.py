@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.statements import limits
@@ -223,11 +223,7 @@ def read_or_refused(data: bytes) -> StatementFile | None:
         with no_hang():
             file = read_statements(data)
     except LedgerError as error:
-        assert error.reason is Reason.INVALID_ARGUMENT
-        assert error.metadata["field"] == "file"
-        assert error.metadata["line"].isdecimal()
-        assert len(error.message) < 1_000
-        assert error.message.isprintable()
+        _check_refusal(error)
         return None
     assert 1 <= len(file.statements) <= limits.MAX_STATEMENTS
     assert len(file.warnings) <= limits.MAX_WARNINGS + 1
@@ -246,6 +242,14 @@ def read_or_refused(data: bytes) -> StatementFile | None:
     assert pickle.loads(pickle.dumps(file)) == file
     assert len(lines) >= _least_lines(file.format, data), "a part of the bookings was left out"
     return file
+
+
+def _check_refusal(error: LedgerError) -> None:
+    assert error.reason is Reason.INVALID_ARGUMENT
+    assert error.metadata["field"] == "file"
+    assert error.metadata["line"].isdecimal()
+    assert len(error.message) < 1_000
+    assert error.message.isprintable()
 
 
 def _check_line(line: Line, rows: int) -> None:
@@ -294,8 +298,8 @@ def _least_lines(format_name: str, data: bytes) -> int:
 
 def _elements(data: bytes, parents: set[str], child: str) -> int:
     try:
-        root = ElementTree.fromstring(data)
-    except (ElementTree.ParseError, ValueError, LookupError):
+        root = ET.fromstring(data)
+    except (ET.ParseError, ValueError, LookupError):
         # Such as an encoding that this parser lacks.
         return 0
     return sum(
