@@ -30,6 +30,7 @@ from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.reconciling.upload import Spool, SpoolLimits
 from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
@@ -122,6 +123,7 @@ class RunningService:
     expiry: Expiry
     admission: Admission
     workshop: ProcessWorkshop
+    spool: Spool
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -170,6 +172,8 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     tokens = PageTokens(await lookups.secret("page_token_key"))
     admission = await _admission(settings, lookups, config.bootstrap_token)
     workshop = ProcessWorkshop(_workshop_limits(settings))
+    spool = Spool(SpoolLimits(settings.max_statement_bytes, settings.max_uploads, settings.upload_seconds))
+    spool.sweep(time.time())
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -197,7 +201,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
     return RunningService(
-        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop
+        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop, spool
     )
 
 

@@ -156,8 +156,9 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
     # asyncio tells of each slow callback at debug level through a logger of its own; grpc of each cancelled
     # call.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
-    # uvicorn tells of each malformed request, which any stranger can send.
-    logging.getLogger("uvicorn.error").setLevel(max(logging.ERROR, root.level))
+    # These tell of each malformed request, which any stranger can send.
+    for name in ("uvicorn.error", "python_multipart"):
+        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
     # These tell of whole requests and answers.
     for name in ("httpx2", "httpcore2", "httpcore", "hpack"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
