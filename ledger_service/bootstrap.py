@@ -37,6 +37,7 @@ from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
 from ledger_service.config import ConfigError, Listeners, Settings
 from ledger_service.domain.money import Currencies
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.server import CannotListenError as CannotListenRestError
 from ledger_service.gateway.server import Gateway, GatewayOptions
 from ledger_service.remote.jwks import JwksFile, JwksUrl
@@ -191,6 +192,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         describer=Describer(reads),
         currencies=currencies,
         limits=Limits(settings.max_batch_transactions, settings.max_batch_postings, settings.max_stream_in_flight),
+        workshop=workshop,
     )
     server, gateway = _server(config, use_cases), _gateway(config, use_cases)
     committer.start()
@@ -237,6 +239,7 @@ def _gateway(config: WorkerConfig, use_cases: UseCases) -> Gateway | None:
             max_connections=settings.max_connections,
             keep_alive_seconds=settings.keep_alive_seconds,
             client_timeout_seconds=settings.client_timeout_seconds,
+            uploads=MultipartLimits(settings.max_statement_bytes, settings.upload_seconds),
             tls=tls_files(settings),
             # As the first gRPC listener does: with a second one for certificates it takes tokens alone as well.
             demand_certificate=settings.grpc_mutual == "off",

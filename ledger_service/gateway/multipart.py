@@ -1,7 +1,7 @@
 """Reads multipart/form-data as it comes in: a few short fields, and one file that is never in memory as a whole.
 
-What RFC 7578 leaves open is refused here: fields that nobody knows, fields that stand twice, a second file, parts that
-are coded. Sizes and time are bounded whatever Content-Length says.
+What RFC 7578 leaves open is refused here: fields that nobody knows, fields that stand twice or behind the file, a
+second file, parts that are coded. Sizes and time are bounded whatever Content-Length says.
 """
 
 from __future__ import annotations
@@ -44,10 +44,12 @@ class MultipartForm:
     """The body of one request.
 
         form = MultipartForm(headers, receive, {"accountId", "mapping"}, limits)
-        async with spool.take(form.file()) as upload:
-            account_id = form.fields.get("accountId")
+        chunks = form.file()
+        first = await anext(chunks, b"")
+        account_id = form.fields.get("accountId")
 
-    `fields` is complete when `file` has come to its end: fields may stand behind the file.
+    `fields` and `file_name` are complete when the first piece of the file is there: fields stand before it, so that
+    a request can be refused for what they say before the file has come.
     """
 
     def __init__(self, headers: Headers, receive: Receive, known: Collection[str], limits: MultipartLimits) -> None:
@@ -57,6 +59,8 @@ class MultipartForm:
         """
         self.fields: dict[str, str] = {}
         """What was sent, by name."""
+        self.file_name = ""
+        """What the file is called where it comes from, without folders; "" if that is not told."""
         self._receive = receive
         self._known = known
         self._limits = limits
@@ -162,7 +166,11 @@ class MultipartForm:
             if self._has_file:
                 raise misread(FILE, "stands twice in the form; send one file at a time")
             self._has_file = True
+            # Some send the whole path. The name is shown to people, and opens nothing here.
+            self.file_name = re.split(r"[/\\]", _text(options.get(b"filename", b""), FILE))[-1]
             return
+        if self._has_file:
+            raise misread(shown(name) or "body", "stands behind the file; send it before the file")
         if name not in self._known:
             raise misread(shown(name) or "body", f"is not a field here{did_you_mean(name, (*self._known, FILE))}")
         if name in self.fields:

@@ -37,7 +37,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._extensions: dict[str, dict[str, Any]] = {PATIENCE: {"wait": self._wait}}
+        self._extensions: dict[str, dict[object, object]] = {PATIENCE: {"wait": self._wait}}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse one connection too many; give the others some time to send their first request."""

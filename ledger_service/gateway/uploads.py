@@ -32,6 +32,4 @@ async def _from(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes
 
 def _fields(form: Form, texts: Mapping[str, str]) -> dict[str, Any]:
     """What the fields hold, by what the use case calls them; one that is empty was left empty in a page's form."""
-    return {
-        one.target: one.shape.from_text(texts[one.name], one.name) for one in form.fields if texts.get(one.name)
-    }
+    return {one.target: one.shape.from_text(texts[one.name], one.name) for one in form.fields if texts.get(one.name)}

@@ -64,11 +64,40 @@ async def misread(*pieces: bytes) -> str:
     return caught.value.message
 
 
-WHOLE = part("accountId", b"acc_1") + FILE + part("mapping", '{"a": "\u00e9"}'.encode()) + END
+WHOLE = part("accountId", b"acc_1") + part("mapping", '{"a": "\u00e9"}'.encode()) + FILE + END
 
 
-async def test_fields_before_and_behind_the_file() -> None:
+async def test_fields_and_the_file_behind_them() -> None:
     assert await read(WHOLE) == ({"accountId": "acc_1", "mapping": '{"a": "\u00e9"}'}, b"a,b\r\n1,2\r\n")
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+async def test_what_it_is_about_is_known_with_the_first_of_the_file(size: int) -> None:
+    form = MultipartForm(
+        headers(), sent(*(WHOLE[at : at + size] for at in range(0, len(WHOLE), size))), KNOWN, MultipartLimits(99, 60)
+    )
+    assert (form.fields, form.file_name) == ({}, "")
+    chunks = form.file()
+    assert (await anext(chunks)).startswith(b"a")
+    assert (form.fields, form.file_name) == ({"accountId": "acc_1", "mapping": '{"a": "\u00e9"}'}, "a.csv")
+    assert all([chunk async for chunk in chunks])
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("", ""),
+        ('; filename=""', ""),
+        ('; filename="C:\\\\files\\\\june.xml"', "june.xml"),
+        ('; filename="../../etc/passwd"', "passwd"),
+        ('; filename="v\u00fdpis.csv"', "v\u00fdpis.csv"),
+    ],
+)
+async def test_the_name_of_the_file(told: str, name: str) -> None:
+    body = part("file", b"x", disposition=f'form-data; name="file"{told}') + END
+    form = MultipartForm(headers(), sent(body), KNOWN, MultipartLimits(9, 60))
+    assert [chunk async for chunk in form.file()] == [b"x"]
+    assert form.file_name == name
 
 
 async def test_cut_into_pieces_anywhere() -> None:
@@ -99,6 +128,8 @@ def test_any_content_comes_through(content: bytes, cuts: list[int]) -> None:
         (b"--XX--", "file: is required"),
         (part("accountId", b"a") + END, "file: is required"),
         (FILE + FILE + END, "file: stands twice"),
+        (FILE + part("mapping", b"") + END, "mapping: stands behind the file"),
+        (FILE + part("nothing", b"") + END, "nothing: stands behind the file"),
         (part("mapping", b"") + part("mapping", b"") + FILE + END, "mapping: stands twice"),
         (part("accountid", b"a") + FILE + END, "accountid: is not a field here; did you mean accountId?"),
         (part("", b"a") + FILE + END, "body: is not a field here"),
