@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from ledger_service.matching.desk import Desk, Item
 
 MOST_DAYS = 7
-"""Days between twins."""
+"""Days between twins of the same reference or name."""
+MOST_DAYS_BY_TEXT = 2
+"""And between those of which nothing is the same but amount and text: cash, say, taken out again in the same week."""
 
 
 def duplicates(desk: Desk) -> Iterable[tuple[Finding, set[int], set[int]]]:
@@ -43,7 +45,7 @@ def _twins(items: Sequence[Item], open_places: set[int]) -> list[tuple[Item, Ite
             twin
             for key in _keys(surplus)
             for twin in matched.get(key, ())
-            if abs(twin.day - surplus.day) <= MOST_DAYS and not _is_known_apart(surplus, twin)
+            if abs(twin.day - surplus.day) <= _most_days(surplus, twin) and not _is_known_apart(surplus, twin)
         ]
         if twins:
             found.append((surplus, min(twins, key=lambda twin: (abs(twin.day - surplus.day), twin.number))))
@@ -55,6 +57,10 @@ def _keys(item: Item) -> Iterable[Hashable]:
         yield item.amount, key
     if item.name or item.words:
         yield item.amount, item.name, item.words
+
+
+def _most_days(one: Item, other: Item) -> int:
+    return MOST_DAYS if one.keys & other.keys or (one.name and one.name == other.name) else MOST_DAYS_BY_TEXT
 
 
 def _is_known_apart(one: Item, other: Item) -> bool:

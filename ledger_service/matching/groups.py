@@ -24,6 +24,8 @@ BY_NAME = 0.5
 """Coincidences that may be expected, at most, among payments of the same party."""
 BY_DAYS = 0.01
 """And where nothing but the days agree."""
+_SPANS = 4
+"""How many spans of days around a movement are different, mostly: there is nothing open on most days."""
 _ROUNDS = 3
 """A group that was taken may leave another one the only one; so often is looked again."""
 
@@ -71,6 +73,7 @@ def group(desk: Desk, rule: int, *, is_line_one: bool) -> None:
         (_by_reference, "the same reference", 95),
         (_by_cluster, "all of one day that say the same", 85),
         (_by_name, "the same name", 80),
+        (_by_span, "all that was open in these days", 80),
         (_by_days, "the only ones of these days that make up the amount", 70),
     ):
         for _ in range(_ROUNDS):
@@ -207,6 +210,23 @@ def _by_name(side: Side) -> dict[int, Solutions]:
     return found
 
 
+def _by_span(side: Side) -> dict[int, Solutions]:
+    """All that is open from one day to another around the one: few ways to choose, so a hit says much."""
+    window = Window(side, side.many())
+    found: dict[int, Solutions] = {}
+    for one in side.ones():
+        solutions = {
+            tuple(item.place for item in members): members
+            for members in window.spans(one)
+            if 2 <= len(members) <= subsets.MOST_CANDIDATES
+            and _SPANS * subsets.unit_of([one.amount, *(item.amount for item in members)]) <= BY_DAYS * abs(one.amount)
+            and not side.is_rejected(one, members)
+        }
+        if solutions:
+            found[one.place] = [members for _, members in sorted(solutions.items())][: subsets.ENOUGH]
+    return found
+
+
 def _by_days(side: Side) -> dict[int, Solutions]:
     """Some of those that are near, whatever they say: a payout names its processor, its payments name customers."""
     window = Window(side, side.many())
@@ -264,6 +284,7 @@ class Window:
         for item in items:
             for day in {item.day} if side.is_line_one else {item.day, item.value_day}:
                 self._by_day[day, item.amount > 0].append(item)
+        self._total = {key: sum(item.amount for item in there) for key, there in self._by_day.items()}
 
     def _days(self, one: Item) -> Iterable[int]:
         most = self._side.desk.profile.rules[self._side.rule].days
@@ -277,6 +298,23 @@ class Window:
     def count(self, one: Item) -> int:
         """How many of the same sign are near, about: a line of two days counts twice."""
         return sum(len(self._by_day.get((day, one.amount > 0), ())) for day in self._days(one))
+
+    def spans(self, one: Item) -> list[tuple[Item, ...]]:
+        """All that is near from one day to another and comes to the amount of the one."""
+        days = [day for day in sorted(self._days(one)) if (day, one.amount > 0) in self._by_day]
+        hits: dict[tuple[int, ...], tuple[Item, ...]] = {}
+        for first in range(len(days)):
+            total = 0
+            for last in range(first, len(days)):
+                total += self._total[days[last], one.amount > 0]
+                if total == one.amount:
+                    members = {
+                        item.place: item for day in days[first : last + 1] for item in self._by_day[day, one.amount > 0]
+                    }
+                    places = tuple(sorted(members))
+                    if sum(members[place].amount for place in places) == total:
+                        hits[places] = tuple(members[place] for place in places)
+        return [hits[places] for places in sorted(hits)]
 
     def around(self, one: Item) -> list[Item]:
         """Those of the same sign that are near, in the order of their numbers."""

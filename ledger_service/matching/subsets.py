@@ -30,6 +30,11 @@ class Subsets:
     is_cut_off: bool = False
 
 
+def unit_of(amounts: Sequence[int]) -> int:
+    """The largest power of ten (to 10 million) that divides all of them."""
+    return next(unit for unit in reversed(_ROUND) if not any(one % unit for one in amounts))
+
+
 def coincidences(amounts: Sequence[int], target: int, most: int, tolerance: int = 0) -> float:
     """How many subsets of 2 to `most` amounts would hit the target by mere chance, about.
 

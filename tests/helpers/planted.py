@@ -80,9 +80,17 @@ class PlantedAccount:
     transactions: list[LedgerTransaction] = field(default_factory=list)
     pairs: set[tuple[int, int]] = field(default_factory=set)
     """Numbers (line, transaction) that truly belong together; a batch has several."""
+    original_lines: dict[int, int] = field(default_factory=dict)
+    original_transactions: dict[int, int] = field(default_factory=dict)
+    """Of a double, what it doubles. Nothing tells which of the two is the surplus one, so a pair with either is right
+    (see `as_told`), but never with both."""
     differences: list[Difference] = field(default_factory=list)
     last_date: date = date.min
     """The closing date of its statement."""
+
+    def as_told(self, line: int, transaction: int) -> tuple[int, int]:
+        """The pair as `pairs` has it if it is right: doubles stand for their originals."""
+        return self.original_lines.get(line, line), self.original_transactions.get(transaction, transaction)
 
 
 def plant(seed: int = 1) -> list[PlantedAccount]:
@@ -247,6 +255,10 @@ class _Account:
         account.transactions = [replace(self._transactions[place], number=number_of[place]) for place in order]
         account.pairs = {(line_number[left], number_of[right]) for left, right in self._pairs}
         for kind, left, right in self._differences:
+            if kind == "DUPLICATE_ON_STATEMENT":
+                account.original_lines[line_number[left[0]]] = line_number[left[1]]
+            elif kind == "DUPLICATE_IN_LEDGER":
+                account.original_transactions[number_of[right[0]]] = number_of[right[1]]
             if kind == "MISSING_ON_STATEMENT" and (last_date - self._transactions[right[0]].date).days < USUAL_DAYS:
                 kind = "IN_TRANSIT"  # noqa: PLW2901 - that is what it is
             account.differences.append(

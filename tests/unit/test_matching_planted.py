@@ -52,15 +52,19 @@ class Tally:
     matched_pairs: int = 0
     right_pairs: int = 0
     named_instead: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    missed: list = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def count(self, account: PlantedAccount, result: Result) -> None:
-        pairs = {(line, one) for match in result.matches for line in match.lines for one in match.transactions}
         self.true_pairs += len(account.pairs)
-        self.matched_pairs += len(pairs)
-        self.right_pairs += len(pairs & account.pairs)
+        told: set[tuple[int, int]] = set()
         for match in result.matches:
-            if not {(line, one) for line in match.lines for one in match.transactions} <= account.pairs:
+            pairs = [account.as_told(line, one) for line in match.lines for one in match.transactions]
+            right = [pair for pair in pairs if pair in account.pairs and pair not in told]
+            told.update(pairs)
+            self.matched_pairs += len(pairs)
+            self.right_pairs += len(right)
+            if len(right) < len(pairs):
                 self.wrong.append(f"{account.account_id}: {match}")
         for difference in account.differences:
             self.planted[difference.kind] += 1
@@ -68,6 +72,7 @@ class Tally:
                 self.found[difference.kind] += 1
             else:
                 self.named_instead[difference.kind][", ".join(sorted(others(difference, result))) or "-"] += 1
+                self.missed.append((account, difference, result))
 
     @property
     def precision(self) -> float:
