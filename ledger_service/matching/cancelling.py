@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from ledger_service.matching.candidates import MOST_PAIRS, Candidates, join
 from ledger_service.matching.desk import Ambiguity, Crowd, as_option
 from ledger_service.matching.pairing import assign
 
@@ -12,9 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable
 
     from ledger_service.matching.desk import Desk, Item
-
-MOST_PAIRS = 20_000
-"""Pairs of one amount, and of the same reference or text, that are looked at."""
 
 
 def cancel(desk: Desk, rule: int) -> None:
@@ -40,31 +38,7 @@ def _reversals(desk: Desk, rule: int) -> None:
 
 def _taken_back(desk: Desk, rule: int) -> None:
     """Two lines of opposite amounts with the same reference, or the same text and name, within the rule's days."""
-    days = desk.profile.rules[rule].days
-    booked: dict[Hashable, list[Item]] = defaultdict(list)
-    for line in desk.lines_left():
-        if line.amount > 0:
-            for key in _keys(line):
-                booked[line.amount, key].append(line)
-    others: dict[Hashable, list[Item]] = defaultdict(list)
-    for line in desk.lines_left():
-        if line.amount < 0:
-            for key in _keys(line):
-                if (-line.amount, key) in booked:
-                    others[-line.amount, key].append(line)
-    pairs: set[tuple[int, int]] = set()
-    for bucket, lines in others.items():
-        if len(lines) * len(booked[bucket]) > MOST_PAIRS:
-            places = tuple(sorted(one.place for one in (*lines, *booked[bucket])))
-            desk.crowds.append(Crowd(rule, places, (), "too many lines of this amount might take each other back"))
-            continue
-        for one in booked[bucket]:
-            pairs |= {
-                (one.place, other.place)
-                for other in lines
-                if abs(one.day - other.day) <= days and not desk.is_rejected([one, other], [])
-            }
-    solved = assign(desk.lines, desk.lines, pairs)
+    solved = assign(desk.lines, desk.lines, _opposites(desk, rule), ())
     for left, right in solved.certain:
         one, other = sorted((desk.lines[left], desk.lines[right]), key=lambda line: (line.day, line.number))
         apart = "the same day" if one.day == other.day else f"{other.day - one.day} days later"
@@ -74,6 +48,26 @@ def _taken_back(desk: Desk, rule: int) -> None:
         shown = [as_option(([desk.lines[left], desk.lines[right]], []) for left, right in option) for option in options]
         why = "several lines might be the one that was taken back"
         desk.ambiguities.append(Ambiguity(rule, tuple(sorted(shown, key=lambda one: one.pairs)), why))
+
+
+def _opposites(desk: Desk, rule: int) -> Candidates:
+    days = desk.profile.rules[rule].days
+    open_lines = desk.lines_left()
+    found = Candidates()
+    for booked, taken_back in join(
+        (line for line in open_lines if line.amount > 0),
+        (line for line in open_lines if line.amount < 0),
+        lambda line: ((abs(line.amount), key) for key in _keys(line)),
+    ):
+        if len(booked) * len(taken_back) > MOST_PAIRS:
+            places = tuple(sorted(line.place for line in (*booked, *taken_back)))
+            desk.crowds.append(Crowd(rule, places, (), "too many lines of this amount might take each other back"))
+            continue
+        for one in booked:
+            for other in taken_back:
+                if abs(one.day - other.day) <= days and not desk.is_rejected([one, other], []):
+                    found.add(one, other)
+    return found
 
 
 def _keys(line: Item) -> Iterable[Hashable]:

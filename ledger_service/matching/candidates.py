@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -18,18 +19,28 @@ if TYPE_CHECKING:
 
 MOST_PAIRS = 20_000
 """Pairs within the rule's days that are looked at for one amount, reference or name. Beyond it: too many candidates."""
-MOST_NEAR_AMOUNTS = 2_000
-"""Transactions of nearly a line's amount, within the rule's days, that are looked at."""
+MOST_NEAR_AMOUNTS = 64
+"""Transactions of nearly a line's amount, within the rule's days, that are looked at. Among more, a slip can't be told
+from another payment."""
 
 _Bucket: TypeAlias = "tuple[list[Item], list[Item]]"
 
 
 @dataclass(slots=True)
 class Candidates:
-    """Pairs of places (line, transaction) that a rule admits, and what was too crowded to be looked at."""
+    """Pairs that a rule admits, by places on both sides, and what was too crowded to be looked at.
 
-    pairs: set[tuple[int, int]] = field(default_factory=set)
+    A pair may be noted several times. They are kept as plain integers, since millions of them may be.
+    """
+
+    left: array[int] = field(default_factory=lambda: array("q"))
+    right: array[int] = field(default_factory=lambda: array("q"))
     crowded: list[_Bucket] = field(default_factory=list)
+
+    def add(self, left: Item, right: Item) -> None:
+        """Notes a pair."""
+        self.left.append(left.place)
+        self.right.append(right.place)
 
 
 def tolerance_of(rule: Rule, amount: int) -> int:
@@ -46,7 +57,7 @@ def admits(rule: Rule, line: Item, transaction: Item) -> bool:
 
 
 def candidates(desk: Desk, rule: Rule) -> Candidates:
-    """All pairs of open lines and transactions that a rule of pairs admits, without what people have rejected."""
+    """All pairs of open lines and transactions that a rule of pairs admits; those that people have rejected, too."""
     lines, transactions = desk.lines_left(), desk.transactions_left()
     found = Candidates()
     if rule.kind is RuleKind.REFERENCE:
@@ -55,7 +66,6 @@ def candidates(desk: Desk, rule: Rule) -> Candidates:
         _by_near_amount(found, lines, transactions, rule)
     else:
         _by_amount(found, lines, transactions, rule)
-    found.pairs -= desk.crossed_out
     return found
 
 
@@ -87,7 +97,8 @@ def _by_amount(found: Candidates, lines: Sequence[Item], transactions: Sequence[
     for bucket in join(lines, transactions, lambda item: (item.amount,)):
         crowded = Candidates()
         _look_through(crowded if by_name else found, bucket, rule.days, admit)
-        found.pairs |= crowded.pairs
+        found.left += crowded.left
+        found.right += crowded.right
         if crowded.crowded:
             # Too many to compare each name with each other: those that are the same, then.
             for same_name in join(*bucket, lambda item: (normalising.name_key(item.name),) if item.name else ()):
@@ -102,6 +113,7 @@ def _by_near_amount(found: Candidates, lines: Sequence[Item], transactions: Sequ
     for day, items in by_day.items():
         items.sort(key=lambda item: (item.amount, item.place))
         amounts[day] = [item.amount for item in items]
+    crowded: dict[int, tuple[list[Item], dict[int, Item]]] = {}
     for line in lines:
         near = tolerance_of(rule, line.amount)
         low, high = line.amount - near, line.amount + near
@@ -113,11 +125,14 @@ def _by_near_amount(found: Candidates, lines: Sequence[Item], transactions: Sequ
             if len(reached) > MOST_NEAR_AMOUNTS:
                 break
         if len(reached) > MOST_NEAR_AMOUNTS:
-            found.crowded.append(([line], reached))
+            lines_of_amount, others = crowded.setdefault(line.amount, ([], {}))
+            lines_of_amount.append(line)
+            others.update((one.place, one) for one in reached)
             continue
         for transaction in reached:
             if admits(rule, line, transaction) and _names_admit(rule, line, transaction):
-                found.pairs.add((line.place, transaction.place))
+                found.add(line, transaction)
+    found.crowded += [(of_amount, list(others.values())) for of_amount, others in crowded.values()]
 
 
 def _names_admit(rule: Rule, line: Item, transaction: Item) -> bool:
@@ -154,7 +169,7 @@ def _look_through(found: Candidates, bucket: _Bucket, most_days: int, admit: Cal
         pairs = [(line, transaction) for line in lines for transaction in transactions]
     for line, transaction in pairs:
         if admit(line, transaction):
-            found.pairs.add((line.place, transaction.place))
+            found.add(line, transaction)
 
 
 def _within_days(lines: Sequence[Item], transactions: Sequence[Item], most: int) -> list[tuple[Item, Item]] | None:

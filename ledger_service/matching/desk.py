@@ -162,7 +162,8 @@ def _prepare(movements: Sequence[Movement], side: str) -> list[Item]:
         party = normalising.name(one.counterparty)
         item = Item(
             place=place, number=one.number, day=one.day, value_day=one.value_day, amount=one.amount, keys=keys,
-            tokens=normalising.reference_tokens(one.text) - keys, name=party, words=text, movement=one, copy_of=-place - 1,
+            tokens=normalising.reference_tokens(one.text) - keys, name=party, words=text, movement=one,
+            copy_of=-place - 1,
         )  # fmt: skip
         # Bare amounts may be two movements; two records that say the same in words are one and its copy.
         if keys or party or text:

@@ -73,7 +73,7 @@ def _of_matches(desk: Desk) -> list[Finding]:
             found.append(
                 Finding(FindingKind.AMOUNT_DIFFERS, match.lines, match.transactions, match.difference, match.why)
             )
-        if len(match.lines) > 1 and match.transactions or len(match.transactions) > 1 and match.lines:
+        if match.lines and match.transactions and len(match.lines) + len(match.transactions) > 2:
             amount = sum(lines[number].amount for number in match.lines)
             found.append(Finding(FindingKind.BATCHED, match.lines, match.transactions, amount, match.why))
         elif match.lines and match.transactions:

@@ -13,7 +13,7 @@ from ledger_service.matching.desk import Ambiguity, Crowd, as_option
 from ledger_service.matching.evidence import gap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from ledger_service.matching.desk import Desk, Item
     from ledger_service.matching.model import Rule
@@ -87,7 +87,8 @@ def _search_pool(
         ):
             _take(desk, rule, lines, transactions, told)
         elif limit is None:
-            why = f"{len(lines)} lines and {len(transactions)} transactions with the same reference: not all groups were tried"
+            sizes = f"{len(lines)} lines and {len(transactions)} transactions"
+            why = f"{sizes} with the same reference: not all groups were tried"
             places = (tuple(item.place for item in lines), tuple(item.place for item in transactions))
             desk.crowds.append(Crowd(rule, *places, why))
         return

@@ -26,13 +26,16 @@ _LEGAL_FORMS = frozenset({
     "ab", "ag", "aps", "as", "bv", "bvba", "co", "company", "corp", "corporation", "cv", "doo", "ead", "eg", "eirl",
     "ek", "ev", "gbr", "gmbh", "hf", "inc", "incorporated", "kft", "kg", "kgaa", "kk", "limited", "llc", "llp", "lp",
     "ltd", "ltda", "mbh", "nv", "nyrt", "ood", "ooo", "oy", "oyj", "plc", "pte", "pty", "pvt", "sa", "sab", "sae",
-    "sarl", "sas", "sca", "scs", "se", "sl", "slu", "snc", "sp", "spa", "sprl", "spzoo", "srl", "sro", "ug", "zoo", "zrt",
+    "sarl", "sas", "sca", "scs", "se", "sl", "slu", "snc", "sp", "spa", "sprl", "spzoo", "srl", "sro", "ug", "zoo",
+    "zrt",
 })  # fmt: skip
 
 _TITLES = frozenset({"mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "hr", "fr"})
 
 _DOTS_OF_INITIALS = re.compile(r"(?<=\b[a-z])\.\s?(?=[a-z]\b)")
 _NO_LETTERS = re.compile(r"[^a-z0-9]+")
+_NO_SIGN = re.compile(r"[\W_]+")
+_DIGIT = re.compile(r"\d")
 _ZEROS_OF_A_RUN = re.compile(r"(?<!\d)0+(?=\d)")
 _TOKEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9/_.\-]*[A-Za-z0-9]")
 _SHORTEST_TOKEN = 5
@@ -86,10 +89,10 @@ def reference_keys(text: str) -> tuple[str, ...]:
     another drops zeros ("INV-7" for "INV-007").
     """
     folded = fold(text).upper()
-    plain = "".join(one for one in folded if one.isalnum()).lstrip("0")
+    plain = _NO_SIGN.sub("", folded).lstrip("0")
     if plain in _NO_REFERENCE:
         return ()
-    short = "".join(one for one in _ZEROS_OF_A_RUN.sub("", folded) if one.isalnum())
+    short = _NO_SIGN.sub("", _ZEROS_OF_A_RUN.sub("", folded))
     return (plain,) if short in {plain, ""} else (plain, short)
 
 
@@ -99,7 +102,7 @@ def reference_tokens(text: str) -> frozenset[str]:
         return frozenset()
     keys: set[str] = set()
     for token in _TOKEN.findall(text)[:_MOST_TOKENS]:
-        if len(token) >= _SHORTEST_TOKEN and any(one.isdigit() for one in token):
+        if len(token) >= _SHORTEST_TOKEN and _DIGIT.search(token):
             keys.update(reference_keys(token))
     return frozenset(keys)
 

@@ -13,7 +13,7 @@ from ledger_service.matching.desk import Ambiguity, Crowd, as_option
 from ledger_service.matching.evidence import copy_cost, cost, judge
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from ledger_service.matching.assignment import Ints
     from ledger_service.matching.desk import Desk, Item
@@ -24,17 +24,18 @@ MOST_EDGES = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The optimal assignment of candidates: what is certain, what has several solutions, what was too much to solve."""
+    """The optimal assignment of candidates (places on both sides): what is certain, what has several solutions, and
+    the two sides of what was too much to solve, with the number of pairs."""
 
     certain: list[tuple[int, int]]
     open: list[tuple[tuple[tuple[int, int], ...], ...]]
-    crowded: list[list[tuple[int, int]]]
+    crowded: list[tuple[tuple[int, ...], tuple[int, ...], int]]
 
 
 def pair(desk: Desk, rule: int) -> None:
     """Runs a rule of pairs on what is open."""
     found = candidates(desk, desk.profile.rules[rule])
-    solved = assign(desk.lines, desk.transactions, found.pairs)
+    solved = assign(desk.lines, desk.transactions, found, desk.crossed_out)
     for left, right in solved.certain:
         line, transaction = desk.lines[left], desk.transactions[right]
         judgement = judge(line, transaction)
@@ -45,46 +46,51 @@ def pair(desk: Desk, rule: int) -> None:
         ]
         why = "several pairings agree equally well in amount, days, names, references and text"
         desk.ambiguities.append(Ambiguity(rule, tuple(sorted(shown, key=lambda one: one.pairs)), why))
-    _note_crowds(desk, rule, found, solved)
-
-
-def _note_crowds(desk: Desk, rule: int, found: Candidates, solved: Pairs) -> None:
     for lines, transactions in found.crowded:
         why = "more candidates within the rule's days than are compared with each other"
-        desk.crowds.append(
-            Crowd(rule, tuple(one.place for one in lines), tuple(one.place for one in transactions), why)
-        )
-    for pairs in solved.crowded:
-        why = f"{len(pairs)} pairs hang together, more than the {MOST_EDGES} that are weighed against each other"
-        left, right = {left for left, _ in pairs}, {right for _, right in pairs}
-        desk.crowds.append(Crowd(rule, tuple(sorted(left)), tuple(sorted(right)), why))
+        sides = [tuple(sorted(item.place for item in side)) for side in (lines, transactions)]
+        desk.crowds.append(Crowd(rule, sides[0], sides[1], why))
+    for left_side, right_side, count in solved.crowded:
+        why = f"{count} pairs hang together, more than the {MOST_EDGES} that are weighed against each other"
+        desk.crowds.append(Crowd(rule, left_side, right_side, why))
 
 
-def assign(lines: Sequence[Item], transactions: Sequence[Item], pairs: set[tuple[int, int]]) -> Pairs:
-    """The optimal assignment among candidates (places): most pairs, least total difference in amount, least cost.
+def assign(
+    lines: Sequence[Item], transactions: Sequence[Item], found: Candidates, crossed_out: Collection[tuple[int, int]]
+) -> Pairs:
+    """The optimal assignment among candidates: most pairs, least total difference in amount, least cost.
 
     Independent of the order of anything: optimal solutions that differ are told as such, not chosen from.
+
+    Args:
+        lines: what the left places of the candidates are in.
+        transactions: what the right ones are in.
+        found: the candidates.
+        crossed_out: pairs of places that are none.
     """
-    if not pairs:
+    width = max(len(transactions), 1)
+    codes = np.unique(np.array(found.left, dtype=np.int64) * width + np.array(found.right, dtype=np.int64))
+    if crossed_out:
+        codes = codes[~np.isin(codes, np.array([left * width + right for left, right in crossed_out], dtype=np.int64))]
+    if not len(codes):
         return Pairs([], [], [])
-    ordered = sorted(pairs)
-    rows, columns = (np.array(side, dtype=np.int64) for side in zip(*ordered, strict=True))
+    rows, columns = codes // width, codes % width
     labels = assignment.components(rows, columns)
-    sizes = np.bincount(labels)
-    certain = [ordered[edge] for edge in np.flatnonzero(sizes[labels] == 1).tolist()]
-    crowded: dict[int, list[tuple[int, int]]] = {}
-    for edge in np.flatnonzero(sizes[labels] > MOST_EDGES).tolist():
-        crowded.setdefault(int(labels[edge]), []).append(ordered[edge])
-    rest = np.flatnonzero((sizes[labels] > 1) & (sizes[labels] <= MOST_EDGES))
-    costs = _costs(
-        [(lines[left], transactions[right]) for left, right in map(ordered.__getitem__, rest.tolist())],
-        rows[rest],
-        labels[rest],
-    )
+    sizes = np.bincount(labels)[labels]
+    alone = sizes == 1
+    certain = list(zip(rows[alone].tolist(), columns[alone].tolist(), strict=True))
+    rest = np.flatnonzero((sizes > 1) & (sizes <= MOST_EDGES))
+    pairs = list(zip(rows[rest].tolist(), columns[rest].tolist(), strict=True))
+    costs = _costs([(lines[left], transactions[right]) for left, right in pairs], rows[rest], labels[rest])
     solved = assignment.solve(rows[rest], columns[rest], costs, labels[rest])
-    certain += [ordered[int(rest[edge])] for edge in solved.certain]
-    options = [tuple(tuple(ordered[int(rest[edge])] for edge in option) for option in place) for place in solved.open]
-    return Pairs(sorted(certain), options, list(crowded.values()))
+    certain += [pairs[edge] for edge in solved.certain]
+    options = [tuple(tuple(pairs[edge] for edge in option) for option in place) for place in solved.open]
+    crowded = []
+    for label in np.unique(labels[sizes > MOST_EDGES]).tolist():
+        part = labels == label
+        sides = [tuple(np.unique(side[part]).tolist()) for side in (rows, columns)]
+        crowded.append((sides[0], sides[1], int(part.sum())))
+    return Pairs(sorted(certain), options, crowded)
 
 
 def _costs(pairs: list[tuple[Item, Item]], rows: Ints, labels: Ints) -> Ints:

@@ -29,7 +29,7 @@ def default_profile() -> Profile:
             Rule(RuleKind.MANY_LINES_TO_ONE, days=3),
             Rule(RuleKind.MANY_TO_MANY, days=3),
             Rule(RuleKind.AMOUNT_AND_COUNTERPARTY, days=20),
-            Rule(RuleKind.AMOUNT_AND_DATE, days=12),
+            Rule(RuleKind.AMOUNT_AND_DATE, days=10),
         )
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ledger_service.matching import normalising
-from ledger_service.matching.candidates import MOST_PAIRS, join
+from ledger_service.matching.candidates import MOST_PAIRS, Candidates, join
 from ledger_service.matching.evidence import days_in_words, gap, shared_references
 from ledger_service.matching.model import Finding, FindingKind, RuleKind
 from ledger_service.matching.pairing import assign
@@ -25,19 +25,19 @@ def unlike_amounts(desk: Desk) -> Iterable[tuple[Finding, set[int], set[int]]]:
     lines, transactions = desk.lines_left(), desk.transactions_left()
     by_reference = [rule.days for rule in desk.profile.rules if rule.kind is RuleKind.REFERENCE]
     usual = usual_days(desk.profile)
-    pairs: set[tuple[int, int]] = set()
+    pairs = Candidates()
     for bucket in join(lines, transactions, lambda item: item.keys | item.tokens):
-        pairs |= _near(bucket, max(by_reference, default=usual), is_named=False)
-    found = assign(desk.lines, desk.transactions, pairs - desk.crossed_out).certain
+        _note(pairs, bucket, max(by_reference, default=usual), is_named=False)
+    found = assign(desk.lines, desk.transactions, pairs, desk.crossed_out).certain
     left, right = {one for one, _ in found}, {other for _, other in found}
-    pairs = set()
+    pairs = Candidates()
     for bucket in join(
         (one for one in lines if one.place not in left and one.name),
         (one for one in transactions if one.place not in right and one.name),
         lambda item: (normalising.name_key(item.name),),
     ):
-        pairs |= _near(bucket, usual, is_named=True)
-    found += assign(desk.lines, desk.transactions, pairs - desk.crossed_out).certain
+        _note(pairs, bucket, usual, is_named=True)
+    found += assign(desk.lines, desk.transactions, pairs, desk.crossed_out).certain
     for place, other in found:
         line, transaction = desk.lines[place], desk.transactions[other]
         what = "reference" if shared_references(line, transaction) else "name"
@@ -47,18 +47,15 @@ def unlike_amounts(desk: Desk) -> Iterable[tuple[Finding, set[int], set[int]]]:
         yield finding, {place}, {other}
 
 
-def _near(bucket: tuple[list[Item], list[Item]], days: int, *, is_named: bool) -> set[tuple[int, int]]:
+def _note(pairs: Candidates, bucket: tuple[list[Item], list[Item]], days: int, *, is_named: bool) -> None:
     lines, transactions = bucket
     if len(lines) * len(transactions) > MOST_PAIRS:
-        return set()
-    return {
-        (line.place, transaction.place)
-        for line in lines
-        for transaction in transactions
-        if gap(line, transaction) <= days
-        and (line.amount > 0) == (transaction.amount > 0)
-        and (_is_slip(line, transaction) if is_named else bool(shared_references(line, transaction)))
-    }
+        return
+    for line in lines:
+        for transaction in transactions:
+            is_near = gap(line, transaction) <= days and (line.amount > 0) == (transaction.amount > 0)
+            if is_near and (_is_slip(line, transaction) if is_named else shared_references(line, transaction)):
+                pairs.add(line, transaction)
 
 
 def _is_slip(line: Item, transaction: Item) -> bool:

@@ -106,7 +106,9 @@ def plant(seed: int = 1) -> list[PlantedAccount]:
     planted = []
     for account_id in sorted(accounts, key=int):
         account = _Account(account_id, chance)
-        account.add([records[place] for place in accounts[account_id]], [kinds.get(place, "") for place in accounts[account_id]])
+        account.add(
+            [records[place] for place in accounts[account_id]], [kinds.get(place, "") for place in accounts[account_id]]
+        )
         planted.append(account.finished(last_date))
     return planted
 
@@ -124,7 +126,8 @@ def _choose(records: list[dict[str, str]], chance: random.Random) -> dict[int, s
         (one, other)
         for places in transfers.values()
         for one, other in zip(places, places[1:], strict=False)
-        if abs((_date(records[one]) - _date(records[other])).days) <= 10 and _amount(records[one]) != _amount(records[other])
+        if abs((_date(records[one]) - _date(records[other])).days) <= 10
+        and _amount(records[one]) != _amount(records[other])
     ]
     chance.shuffle(neighbours)
     for one, other in neighbours:
@@ -191,7 +194,9 @@ class _Account:
             self._differences.append((kind, [self._put(copy), left], []))
         elif kind == "DUPLICATE_IN_LEDGER":
             later = timedelta(self._chance.choice((0, 1)))
-            self._differences.append((kind, [], [self._record(replace(transaction, date=transaction.date + later)), right]))
+            self._differences.append(
+                (kind, [], [self._record(replace(transaction, date=transaction.date + later)), right])
+            )
         elif kind in {"AMOUNT_DIFFERS", "DATE_DIFFERS"}:
             self._differences.append((kind, [left], [right]))
         elif kind:
@@ -262,7 +267,9 @@ class _Account:
             if kind == "MISSING_ON_STATEMENT" and (last_date - self._transactions[right[0]].date).days < USUAL_DAYS:
                 kind = "IN_TRANSIT"  # noqa: PLW2901 - that is what it is
             account.differences.append(
-                Difference(kind, frozenset(map(line_number.__getitem__, left)), frozenset(map(number_of.__getitem__, right)))
+                Difference(
+                    kind, frozenset(map(line_number.__getitem__, left)), frozenset(map(number_of.__getitem__, right))
+                )
             )
         return account
 
