@@ -30,6 +30,7 @@ from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.reconciling.upload import Spool, SpoolLimits
 from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
@@ -48,6 +49,7 @@ from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
 from ledger_service.tls import TlsError, TlsFiles
+from ledger_service.workshop.workshop import ProcessWorkshop, WorkshopLimits
 
 __all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
 
@@ -120,6 +122,8 @@ class RunningService:
     watching: Watching
     expiry: Expiry
     admission: Admission
+    workshop: ProcessWorkshop
+    spool: Spool
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -138,6 +142,7 @@ class RunningService:
         await self.watching.stop()
         await self.committer.stop()
         await self.admission.stop()
+        await self.workshop.stop()
         await self.reads.close()
         await self.lookups.close()
         _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
@@ -166,6 +171,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
     tokens = PageTokens(await lookups.secret("page_token_key"))
     admission = await _admission(settings, lookups, config.bootstrap_token)
+    workshop = ProcessWorkshop(_workshop_limits(settings))
+    spool = Spool(SpoolLimits(settings.max_statement_bytes, settings.max_uploads, settings.upload_seconds))
+    spool.sweep(time.time())
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -192,7 +200,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         if part is not None:
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
-    return RunningService(listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission)
+    return RunningService(
+        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop, spool
+    )
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
@@ -325,4 +335,14 @@ def _committer_limits(settings: Settings) -> CommitterLimits:
         max_commit_postings=settings.max_commit_postings,
         lanes=settings.writer_connections,
         write_timeout_seconds=settings.write_timeout_seconds,
+    )
+
+
+def _workshop_limits(settings: Settings) -> WorkshopLimits:
+    return WorkshopLimits(
+        processes=settings.workshop_processes,
+        memory_bytes=settings.workshop_memory_bytes,
+        seconds=settings.workshop_seconds,
+        max_waiting=settings.max_workshop_jobs,
+        idle_seconds=settings.workshop_idle_seconds,
     )

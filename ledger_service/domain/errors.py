@@ -79,6 +79,10 @@ class LedgerError(Exception):
     def __repr__(self) -> str:
         return f"LedgerError({self.reason.value}, {self.message!r}, {self.metadata!r})"
 
+    def __reduce__(self) -> tuple[type[LedgerError], tuple[Reason, str, dict[str, str]]]:
+        # Exceptions are pickled by their `args`, which is the message alone.
+        return type(self), (self.reason, self.message, self.metadata)
+
     def at(self, field: str) -> LedgerError:
         """The same error, told of a field of the request."""
         return LedgerError(self.reason, f"{field}: {self.message}", {**self.metadata, "field": field})
