@@ -67,7 +67,7 @@ def _print_row(console: Console, columns: Sequence[Column], widths: Sequence[int
         elif column.flexible:
             shown = cell.copy()
             shown.truncate(width, overflow="ellipsis")
-        blanks = " " * (width - cell_len(shown.plain))
+        blanks = " " * (width - cell_len(shown.plain)) if not column.wraps else ""
         indent = cell_len(line.plain)
         line = Text.assemble(line, blanks, shown) if column.right else Text.assemble(line, shown, blanks)
         for more in below:

@@ -17,7 +17,7 @@ MAX_BARS = 54
 """A year of weeks has room on a page; when there are more, one bar stands for several weeks."""
 
 WIDTH, HEIGHT = 7200, 3320
-_LEFT, _RIGHT = 760, 7140
+_LEFT, _RIGHT = 760, 6900
 _MATCHED_TOP, _MATCHED_BASE = 560, 1640
 _OPEN_TOP, _OPEN_BASE = 2080, 2980
 _WIDEST_BAR = 420
@@ -42,7 +42,7 @@ class Bar:
     @property
     def last_day(self) -> date:
         """The Sunday with which the bar's last week ends."""
-        return self.monday + timedelta(days=7 * self.weeks - 1)
+        return date.fromordinal(min(self.monday.toordinal() + 7 * self.weeks - 1, date.max.toordinal()))
 
 
 @dataclass(frozen=True, slots=True)

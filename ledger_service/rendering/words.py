@@ -107,10 +107,10 @@ def difference_name(rule: str, write_off: str) -> str:
 
 
 def age_range(aged: Aged) -> str:
-    """The days of an age group: "0–30", "91 and more", "7"."""
+    """The days of an age group: "0 to 30", "91 and more", "7"."""
     if aged.most is None:
         return f"{aged.least} and more"
-    return f"{aged.least}" if aged.least == aged.most else f"{aged.least}–{aged.most}"
+    return f"{aged.least}" if aged.least == aged.most else f"{aged.least} to {aged.most}"
 
 
 def grouped(units: int, exponent: int) -> str:

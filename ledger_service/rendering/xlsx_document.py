@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from tempfile import TemporaryDirectory
 
 from xlsxwriter import Workbook
 from xlsxwriter.format import Format as CellFormat
@@ -31,14 +32,16 @@ from ledger_service.rendering.words import (
 EXACT_DIGITS = 15
 """Excel keeps, and shows, so many digits of a number; longer amounts are written as text."""
 
+_FIRST_INEXACT = 1_000_000_000_000_000
+"""The least number of more than EXACT_DIGITS digits."""
+
 MAX_CELL_CHARACTERS = 32_767
 MAX_SHEET_ROWS = 1_048_576
 
 _FIRST_YEAR = 1901
 """Excel's calendar begins in 1900, with a day that never was."""
 
-Cell = str | int | date | Decimal
-_NOT_AS_NUMBERS = f"Amounts of more than {EXACT_DIGITS} digits are text: a spreadsheet would round them."
+Cell = str | int | date
 
 
 def to_xlsx(report: Report) -> bytes:
@@ -48,19 +51,25 @@ def to_xlsx(report: Report) -> bytes:
     anew, where all of its terms are numbers. The same report gives the same bytes.
     """
     out = io.BytesIO()
-    # Rows go to files on disk as they are written, and only the packed ones are in memory.
-    book = Workbook(out, {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False})
+    with TemporaryDirectory(prefix="ledger-report-") as folder:
+        # Rows go to files on disk as they are written, and only the packed ones are in memory.
+        options = {"constant_memory": True, "tmpdir": folder, "strings_to_formulas": False, "strings_to_urls": False}
+        book = Workbook(out, options)
+        _write(book, report)
+        book.close()
+    return out.getvalue()
+
+
+def _write(book: Workbook, report: Report) -> None:
     # The workbook says when it was made: the report's own time, or bytes would differ from run to run.
     book.set_properties({"title": _title(report), "created": report.made_time.astimezone(UTC).replace(tzinfo=None)})
     styles = _styles(book, report.exponent)
     _write_summary(_Sheet(book, "Summary", styles, (44, 52, 24)), report)
-    _write_open_items(_Sheet(book, "Open items", styles, (11, 11, 22, 30, 24, 40, 26, 9, 9, 32)), report)
+    _write_open_items(_Sheet(book, "Open items", styles, (11, 11, 22, 30, 24, 40, 32, 9, 9, 32)), report)
     _write_differences(_Sheet(book, "Differences", styles, (9, 32, 22, 20, 40, 60, 12)), report)
     _write_matched(_Sheet(book, "Matched", styles, (34, 10, 12, 10, 14, 22)), report)
     _write_ages(_Sheet(book, "Ages", styles, (16, 12, 22, 14, 22)), report)
     _write_weeks(book, _Sheet(book, "Weeks", styles, (12, 22, 22, 22)), report)
-    book.close()
-    return out.getvalue()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +119,7 @@ class _Sheet:
         self.sheet: Worksheet = book.add_worksheet(name)
         self.styles = styles
         self.row = 0
+        self.has_long_amounts = False
         for column, width in enumerate(widths):
             self.sheet.set_column(column, column, width)
         self.sheet.set_landscape()
@@ -140,9 +150,10 @@ class _Sheet:
             text = self.styles.total_text if style is self.styles.total_amount else self.styles.amount_text
             if cell.is_exact:
                 # A Decimal, so that the file has the digits themselves and no float's.
-                self.sheet.write_number(self.row, column, cell.decimal, number)  # type: ignore[arg-type]
+                self.sheet.write_number(self.row, column, cell.decimal, number)  # type: ignore[call-overload]
             else:
                 self.sheet.write_string(self.row, column, cell.text, text)
+                self.has_long_amounts = True
         elif isinstance(cell, date) and cell.year >= _FIRST_YEAR:
             self.sheet.write_datetime(self.row, column, datetime(cell.year, cell.month, cell.day), self.styles.day)  # noqa: DTZ001
         elif isinstance(cell, int):
@@ -150,6 +161,11 @@ class _Sheet:
         else:
             text_of = printable(str(cell))[:MAX_CELL_CHARACTERS]
             self.sheet.write_string(self.row, column, text_of, style or self.styles.wrapped)
+
+    def finish(self) -> None:
+        """Tell, below the last row, why some amounts are no numbers."""
+        if self.has_long_amounts:
+            self.note(f"Amounts of more than {EXACT_DIGITS} digits are text: a spreadsheet would round them.")
 
     def note(self, text: str) -> None:
         """A remark in a row of its own."""
@@ -164,7 +180,7 @@ class _Amount:
 
     @property
     def is_exact(self) -> bool:
-        return abs(self.units) < 10**EXACT_DIGITS
+        return abs(self.units) < _FIRST_INEXACT
 
     @property
     def text(self) -> str:
@@ -217,8 +233,7 @@ def _write_summary(page: _Sheet, report: Report) -> None:
             page.put(2, _Amount(units, report.exponent))
             page.row += 1
         page.row += 1
-    if not _is_computable(report.equation):
-        page.note(_NOT_AS_NUMBERS)
+    page.finish()
 
 
 def _write_equation(page: _Sheet, equation: Equation, exponent: int) -> None:
@@ -260,13 +275,13 @@ def _put_computed(page: _Sheet, formula: str, amount: _Amount, *, is_live: bool)
         return
     # Rounded, because Excel adds in binary: 0.1 + 0.2 - 0.3 is not 0 there.
     rounded = f"=ROUND({formula},{amount.exponent})"
-    page.sheet.write_formula(page.row, 2, rounded, page.styles.total_amount, amount.text)
+    page.sheet.write_formula(page.row, 2, rounded, page.styles.total_amount, amount.decimal)
 
 
 def _is_computable(equation: Equation) -> bool:
     """Whether Excel's sums over the equation are exact: no part of them has more digits than it keeps."""
     terms = [abs(term.of(equation)) for term in (*ADDED, LEDGER_BALANCE)]
-    return sum(terms) < 10**EXACT_DIGITS
+    return sum(terms) < _FIRST_INEXACT
 
 
 def _write_open_items(page: _Sheet, report: Report) -> None:
@@ -275,8 +290,8 @@ def _write_open_items(page: _Sheet, report: Report) -> None:
         "What it is",
     )  # fmt: skip
     page.head(names, right=(names[2], names[8]))
-    # One row is kept for the note.
-    items = report.open_items[: MAX_SHEET_ROWS - page.row - 1]
+    # Two rows are kept for notes.
+    items = report.open_items[: MAX_SHEET_ROWS - page.row - 2]
     for item in items:
         _write_open_item(page, item, report.exponent)
     if items:
@@ -284,6 +299,7 @@ def _write_open_items(page: _Sheet, report: Report) -> None:
     left_out = report.open_items_left_out + len(report.open_items) - len(items)
     if left_out:
         page.note(f"{left_out:,} more open items are not in this workbook.")
+    page.finish()
 
 
 def _write_open_item(page: _Sheet, item: OpenItem, exponent: int) -> None:
@@ -314,6 +330,7 @@ def _write_differences(page: _Sheet, report: Report) -> None:
             difference.why,
             difference.write_off,
         )
+    page.finish()
 
 
 def _write_matched(page: _Sheet, report: Report) -> None:
@@ -322,6 +339,7 @@ def _write_matched(page: _Sheet, report: Report) -> None:
     for by in report.matched:
         amount = _Amount(by.amount, report.exponent)
         page.add(rule_name(by.rule), by.matches, by.proposed, by.lines, by.transactions, amount)
+    page.finish()
 
 
 def _write_ages(page: _Sheet, report: Report) -> None:
@@ -336,6 +354,7 @@ def _write_ages(page: _Sheet, report: Report) -> None:
             aged.transactions,
             _Amount(aged.transactions_amount, report.exponent),
         )
+    page.finish()
 
 
 def _write_weeks(book: Workbook, page: _Sheet, report: Report) -> None:
@@ -344,12 +363,16 @@ def _write_weeks(book: Workbook, page: _Sheet, report: Report) -> None:
     for week in report.weeks:
         amounts = (week.matched, week.open_lines, week.open_transactions)
         page.add(week.monday, *(_Amount(units, report.exponent) for units in amounts))
-    if not report.weeks:
-        page.note("No weeks to show.")
-        return
+    last = page.row - 1
+    page.finish()
+    # Excel would draw an amount that is text as nothing at all.
+    if report.weeks and not page.has_long_amounts:
+        _insert_chart(book, page, last, report.currency)
+
+
+def _insert_chart(book: Workbook, page: _Sheet, last: int, currency: str) -> None:
     chart = book.add_chart({"type": "column", "subtype": "stacked"})
     assert chart is not None
-    last = page.row - 1
     for column, colour in ((1, "#1F4E79"), (2, "#D9822B"), (3, "#9DB4C8")):
         chart.add_series({
             "name": ["Weeks", 0, column],
@@ -358,7 +381,7 @@ def _write_weeks(book: Workbook, page: _Sheet, report: Report) -> None:
             "fill": {"color": colour},
             "gap": 40,
         })  # fmt: skip
-    chart.set_title({"name": f"Matched and open amounts per week, {report.currency}", "name_font": {"size": 12}})
+    chart.set_title({"name": f"Matched and open amounts per week, {currency}", "name_font": {"size": 12}})
     chart.set_x_axis({"date_axis": True, "num_format": "yyyy-mm-dd", "num_font": {"rotation": -45}})
     chart.set_y_axis({"major_gridlines": {"visible": True, "line": {"color": "#DDDDDD"}}})
     chart.set_legend({"position": "bottom"})

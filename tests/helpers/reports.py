@@ -31,6 +31,14 @@ _TEXTS = (
 )  # fmt: skip
 
 
+HOSTILE = (
+    "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "=HYPERLINK(A1)", "+1+1", "-2+3", "@SUM(A1)", "\t=1",
+    "\r=1", "  =1+1", "\uff1d1+1", "{{ 7*7 }}", "</style></td></table>", "a\u202eb", 'line\nbreak, "quoted"', "&amp;",
+    "http://example.invalid/", "{=1}", "00017",
+)  # fmt: skip
+"""What a counterparty may call itself."""
+
+
 def open_item(number: int, random: Random, *, largest: int = 5_000_000, until: date = UNTIL) -> OpenItem:
     """One of many: every third is a line of the statement; ages go up to some four months."""
     is_line = number % 3 == 0
@@ -175,3 +183,15 @@ def enormous(exponent: int = 2) -> Report:
     changed = replace(whole, open_items=items, ages=aged(items), weeks=bars, differences=differences)
     by = tuple(replace(one, amount=largest) for one in changed.matched)
     return replace(proved(changed, gap=1, opening=-largest), matched=by, account_name="W" * 80)
+
+
+def hostile_report() -> Report:
+    """Every text of the report is one of HOSTILE."""
+    plain = some_report(len(HOSTILE), 2, len(HOSTILE))
+    items = tuple(
+        replace(item, counterparty=text, reference=text, text=text)
+        for item, text in zip(plain.open_items, HOSTILE, strict=True)
+    )
+    differences = tuple(replace(one, why=text) for one, text in zip(plain.differences, HOSTILE, strict=True))
+    names = {"account_name": HOSTILE[0], "closed_by": HOSTILE[1], "is_closed": True, "closed_time": MADE}
+    return replace(plain, open_items=items, differences=differences, **names)  # type: ignore[arg-type]

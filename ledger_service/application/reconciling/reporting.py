@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import replace
 from datetime import date, datetime, timedelta
-from typing import Any
+
+from pydantic import TypeAdapter
 
 from ledger_service.application.reconciling.records import Context, MatchState
 from ledger_service.application.reconciling.report import (
@@ -220,45 +220,22 @@ def count_findings(findings: Iterable[Finding]) -> tuple[tuple[str, int, int], .
     return tuple((kind, counts[kind], amounts[kind]) for kind in sorted(counts))
 
 
-_PARTS: dict[str, Any] = {
-    "matched": MatchedBy,
-    "ages": Aged,
-    "open_items": OpenItem,
-    "differences": Difference,
-    "weeks": Week,
-}
+_ADAPTER = TypeAdapter(Report)
 
 
 def dump_report(report: Report) -> str:
     """A report as JSON, to be kept with the closing that it is of."""
-    return json.dumps(asdict(report), default=_plain)
+    return _ADAPTER.dump_json(report).decode()
 
 
 def load_report(text: str, *, closed_by: str, closed_time: datetime | None, most: int) -> Report:
     """A report that was kept, with who closed it, and at most so many open items."""
-    told = json.loads(text)
-    told["equation"] = Equation(**told["equation"])
-    for name, part in _PARTS.items():
-        told[name] = tuple(_restored(part, one) for one in told[name])
-    told["findings"] = tuple(tuple(one) for one in told["findings"])
-    for name in ("until", "began"):
-        told[name] = date.fromisoformat(told[name])
-    told["made_time"] = datetime.fromisoformat(told["made_time"])
-    told |= {"is_closed": True, "closed_by": closed_by, "closed_time": closed_time}
-    told["open_items_left_out"] += max(0, len(told["open_items"]) - most)
-    told["open_items"] = told["open_items"][:most]
-    return Report(**told)
-
-
-def _restored(part: Any, told: dict[str, Any]) -> Any:
-    for one in fields(part):
-        if one.type == "date":
-            told[one.name] = date.fromisoformat(told[one.name])
-        elif isinstance(told[one.name], list):
-            told[one.name] = tuple(told[one.name])
-    return part(**told)
-
-
-def _plain(value: object) -> str:
-    assert isinstance(value, date)  # a datetime is one as well
-    return value.isoformat()
+    report = _ADAPTER.validate_json(text)
+    return replace(
+        report,
+        is_closed=True,
+        closed_by=closed_by,
+        closed_time=closed_time,
+        open_items=report.open_items[:most],
+        open_items_left_out=report.open_items_left_out + max(0, len(report.open_items) - most),
+    )

@@ -51,7 +51,8 @@ def live_matches(state: State) -> tuple[list[KnownMatch], list[KnownMatch]]:
     """Matches that hold, and those that do not any more, because a transaction is no longer on the account."""
     lines = {line.number for line in state.lines}
     items = {item.transaction_no for item in state.items}
-    holding, broken = [], []
+    holding: list[KnownMatch] = []
+    broken: list[KnownMatch] = []
     for match in state.matches:
         if match.state <= MatchState.CONFIRMED:
             whole = lines.issuperset(match.lines) and items.issuperset(match.transactions)

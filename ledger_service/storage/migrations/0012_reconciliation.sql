@@ -296,7 +296,7 @@ DO $$
 DECLARE
     facts text;
 BEGIN
-    FOREACH facts IN ARRAY ARRAY['reconciliation_stages', 'reconciliation_profiles', 'statement_files', 'statements', 'statement_lines',
+    FOREACH facts IN ARRAY ARRAY['reconciliation_profiles', 'statement_files', 'statements', 'statement_lines',
         'reconciliation_matches', 'reconciliation_decisions', 'reconciliation_findings', 'reconciliation_baselines',
         'frozen_transactions'] LOOP
         EXECUTE format('CREATE TRIGGER immutable BEFORE UPDATE OR TRUNCATE ON ledger.%I '
