@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ledger_service.domain.errors import LedgerError
 from ledger_service.gateway.json_text import read, shown
 from ledger_service.gateway.misread import misread
 from ledger_service.gateway.shapes import Schema, wrong_type
@@ -26,8 +27,11 @@ class TextMap:
         """The object that the JSON text is."""
         try:
             value = read(text.encode())
-        except UnicodeEncodeError:
-            raise misread(path, "text must not contain NUL or lone surrogates") from None
+        except LedgerError as error:
+            # It was read as if it were a body.
+            inner = error.metadata["field"]
+            place = path if inner == "body" else f"{path}.{inner}"
+            raise misread(place, error.message.removeprefix(f"{inner}: ")) from None
         return self.read(value, path)
 
     def schema(self) -> Schema:
