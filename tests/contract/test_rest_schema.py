@@ -88,8 +88,9 @@ def play(world: World, operation: Any, kind: str) -> None:
     mode = GenerationMode.NEGATIVE if kind == "forbidden" else GenerationMode.POSITIVE
     fixed: dict[str, Any] = {}
     if kind == "known" and not operation.path.endswith(_ENDING):
-        if any(one.name == "entityId" for one in operation.query):
-            fixed["query"] = {"entityId": world.entity}
+        places = {one.name for one in operation.query} & {"entityId", "accountId"}
+        if places:
+            fixed["query"] = {name: world.known[name] for name in places}
         names = [one.name for one in operation.path_parameters]
         if names:
             fixed["path_parameters"] = {name: world.known[name] for name in names}
