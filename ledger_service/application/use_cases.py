@@ -34,9 +34,9 @@ class UseCases:
     reads: Reads
     finding: Finding
     asking: Asking
+    reconciling: Reconciling
+    workshop: Workshop
     watching: Watching
     describer: Describer
     currencies: Currencies
     limits: Limits
-    reconciling: Reconciling
-    workshop: Workshop

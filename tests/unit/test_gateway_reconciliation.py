@@ -1,4 +1,4 @@
-"""Reconciliations in JSON: as the document says, exact, nothing where there is no value; and bodies as they are read."""
+"""Reconciliations in JSON: as the document says, exact, nothing where there is no value; and what is read."""
 
 from __future__ import annotations
 

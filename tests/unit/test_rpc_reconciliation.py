@@ -280,6 +280,6 @@ async def test_an_upload_that_stalls_is_ended(read_on: Any) -> None:
         await asyncio.Event().wait()
         yield HEADER
 
-    with pytest.raises(LedgerError, match="nothing came for 0.01 seconds") as caught:
+    with pytest.raises(LedgerError, match=r"nothing came for 0\.01 seconds") as caught:
         await read_on(nothing(), 0.01)
     assert caught.value.reason is Reason.INVALID_ARGUMENT
