@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from ledger_service.application.intake.fields import MAX_DESCRIPTION
+from ledger_service.application.intake import reconciling as intake
 from ledger_service.gateway.reconciliation_schemas import NUMBER, PROFILE_RULES
 from ledger_service.gateway.shapes import Amount, Boolean, Choice, Integer, ListOf, Member, Object, OrNull, Text
 from ledger_service.gateway.text_map import TextMap
 from ledger_service.gateway.times import Day
 from ledger_service.matching.model import Rule, RuleKind
 
-# As reconciliation.proto and reconciliation_service.proto tell them; intake checks them for every adapter.
-_MAX_RULES = 32
-_MAX_CHARGES = 100
+# As reconciliation.proto tells them; intake checks them for every adapter.
 _MAX_DAYS = 366
 _MAX_GROUP = 100
 _MAX_TEXT = 200
-_MAX_OUTSTANDING = 10_000
-_MAX_MEMBERS = 1_000
-_MAX_MATCHES = 10_000
 
 _ID = Text(longest=64, shortest=1)
 _USUAL = Rule(RuleKind.REFERENCE)
-_NOTE = Member("note", Text(MAX_DESCRIPTION), "Why.")
+_NOTE = Member("note", Text(intake.MAX_NOTE), "Why.")
 _DATE = Member("date", Day(), "The statement date.", required=True, to="day")
 
 _RULE = Object(
@@ -52,8 +47,8 @@ _CHARGE = Object(
     name="NewChargeTemplate",
 )
 PROFILE = Object((
-    Member("rules", ListOf(_RULE, _MAX_RULES, 1), "Tried in order; all of them."),
-    Member("charges", ListOf(_CHARGE, _MAX_CHARGES), "How fees, interest and the like are booked; all of them."),
+    Member("rules", ListOf(_RULE, intake.MAX_RULES, 1), "Tried in order; all of them."),
+    Member("charges", ListOf(_CHARGE, intake.MAX_CHARGES), "How fees, interest and the like are booked; all of them."),
     Member(
         "differenceAccountId", OrNull(_ID, ""), "Where differences within a tolerance are written off; null: nowhere.",
         to="difference_account_id",
@@ -93,13 +88,13 @@ START = Object((
         to="statement_balance",
     ),
     Member(
-        "outstandingTransactionIds", ListOf(_ID, _MAX_OUTSTANDING),
+        "outstandingTransactionIds", ListOf(_ID, intake.MAX_OUTSTANDING),
         "Transactions of before that the bank had not booked by then.", to="outstanding",
     ),
 ))  # fmt: skip
 CREATE_MATCH = Object((
-    Member("lineNumbers", ListOf(NUMBER, _MAX_MEMBERS), "Open lines.", to="lines"),
-    Member("transactionIds", ListOf(_ID, _MAX_MEMBERS), "Open transactions.", to="transactions"),
+    Member("lineNumbers", ListOf(NUMBER, intake.MAX_MEMBERS), "Open lines.", to="lines"),
+    Member("transactionIds", ListOf(_ID, intake.MAX_MEMBERS), "Open transactions.", to="transactions"),
     Member("writeOffAccountId", _ID, "Where to book the difference; by default nowhere.", to="write_off_account_id"),
     Member(
         "writeOffDescription", Text(_MAX_TEXT, 1), "The write-off's description; required with its account.",
@@ -109,7 +104,7 @@ CREATE_MATCH = Object((
 ))  # fmt: skip
 CONFIRM = Object((
     Member(
-        "matchNumbers", ListOf(NUMBER, _MAX_MATCHES, 1), "Which; by default all that are PROPOSED.", to="matches"
+        "matchNumbers", ListOf(NUMBER, intake.MAX_DECIDED, 1), "Which; by default all that are PROPOSED.", to="matches"
     ),
     Member(
         "withWriteOffs", Boolean(), "Without matchNumbers: those with write-offs too, false by default.",
@@ -118,7 +113,7 @@ CONFIRM = Object((
     _NOTE,
 ))  # fmt: skip
 DECIDE = Object((
-    Member("matchNumbers", ListOf(NUMBER, _MAX_MATCHES, 1), "Which.", required=True, to="matches"),
+    Member("matchNumbers", ListOf(NUMBER, intake.MAX_DECIDED, 1), "Which.", required=True, to="matches"),
     _NOTE,
 ))  # fmt: skip
 CLOSE = Object((

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 
+from ledger_service.application.intake.reconciling import DEFAULT_OPEN_ITEMS, MAX_OPEN_ITEMS
 from ledger_service.domain.errors import Reason
 from ledger_service.gateway import reconciliation_bodies as bodies
 from ledger_service.gateway import reconciliations
@@ -39,8 +40,6 @@ from ledger_service.gateway.schemas import page_example, page_of, wrapped
 from ledger_service.gateway.shapes import Choice, FreeObject, Integer, ListOf, Text
 from ledger_service.rendering import FORMATS
 
-_OPEN_ITEMS = 1_000
-_MAX_OPEN_ITEMS = 10_000
 _ONE = wrapped("reconciliation", REPORT, "The result.")
 _ONE_EXAMPLE = {"reconciliation": EXAMPLE_REPORT}
 _CLOSED_EXAMPLE = {
@@ -103,7 +102,7 @@ RECONCILIATIONS = (
             {
                 "a file": {"file": "june.xml"},
                 "a CSV file": {
-                    "csvMapping": {"delimiter": ";", "date": "Buchungstag", "amount": "Betrag"},
+                    "csvMapping": {"delimiter": "semicolon", "date": "Buchungstag", "amount": "Betrag"},
                     "openingBalance": Decimal("9800.00"),
                     "closingBalance": Decimal("10250.00"),
                     "file": "june.csv",
@@ -148,8 +147,8 @@ RECONCILIATIONS = (
         parameters=(
             *PLACE, DATE,
             Parameter(
-                "maxOpenItems", Integer(1, _MAX_OPEN_ITEMS), "How many open items to answer with.",
-                _OPEN_ITEMS, default=_OPEN_ITEMS,
+                "maxOpenItems", Integer(1, MAX_OPEN_ITEMS), "How many open items to answer with.",
+                DEFAULT_OPEN_ITEMS, default=DEFAULT_OPEN_ITEMS,
             ),
         ),
         reasons=READ,

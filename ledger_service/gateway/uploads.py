@@ -21,6 +21,8 @@ async def receive_form(form: Form, headers: Headers, receive: Receive, limits: M
     first = await anext(chunks, b"")
     if not first:
         raise misread(FILE, "is empty; send the bank's file")
+    if not sent.file_name:
+        raise misread(FILE, 'has no name; say what it is called: filename="june.xml"')
     return Upload(_fields(form, sent.fields), sent.file_name, _from(first, chunks))
 
 

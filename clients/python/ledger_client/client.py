@@ -212,7 +212,7 @@ class LedgerClient:
 
         Args:
             source: the file's path, or its bytes.
-            header: for which account it is; stays as it is.
+            header: for which account it is; stays as it is. Without a file_name the path's is sent; bytes need one.
             on_progress: told after each part how many bytes have left, and how many there are.
             timeout: seconds that one attempt may take, and all of them together, if the retry policy has less.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -56,7 +57,7 @@ async def import_statement(
     timeout: float,  # noqa: ASYNC109 - a deadline that the server is told of
 ) -> ImportStatementResponse:
     """Send a file, and send it again while its outcome is not known (LedgerClient.import_statement)."""
-    header = keys.with_key(header)
+    header = keys.with_key(_named(header, source))
     attempts = _for_files(retry, timeout)
     while True:
         try:
@@ -106,6 +107,14 @@ async def _parts(
                 on_progress(sent, total)
     finally:
         file.close()
+
+
+def _named(header: ImportStatementHeader, source: Source) -> ImportStatementHeader:
+    if header.file_name or isinstance(source, bytes):
+        return header
+    header = copy.deepcopy(header)
+    header.file_name = Path(source).name
+    return header
 
 
 def _open(source: Source) -> tuple[BinaryIO, int]:
