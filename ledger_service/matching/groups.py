@@ -131,23 +131,32 @@ def _by_parts(side: Side) -> dict[int, Solutions]:
         may_be_off = max(side.tolerance(line), abs(line.amount) * PARTS_PPM // 1_000_000)
         if len(line.movement.parts) < 2 or off > may_be_off:
             continue
-        by_amount: dict[int, list[Item]] = defaultdict(list)
-        for item in window.around(line):
-            by_amount[item.amount].append(item)
-        members: list[Item] = []
-        for amount in sorted(set(line.movement.parts)):
-            wanted = line.movement.parts.count(amount)
-            there = by_amount[amount]
-            named = [item for item in there if item.keys & line.keys]
-            there = named if len(named) == wanted else there
-            is_clear = len(there) == wanted or len({item.copy_of for item in there}) == 1
-            if len(there) < wanted or not is_clear:
-                break
-            members += there[:wanted]
-        else:
-            if not side.is_rejected(line, members):
-                found[line.place] = [tuple(members)]
+        ways = _members_of_parts(line, window.around(line))
+        solutions = [tuple(members) for members in ways if not side.is_rejected(line, members)]
+        if solutions:
+            found[line.place] = solutions
     return found
+
+
+def _members_of_parts(line: Item, near: Sequence[Item]) -> list[list[Item]]:
+    """The transactions that are the parts of a line: none, one way, or two where a part has several candidates."""
+    by_amount: dict[int, list[Item]] = defaultdict(list)
+    for item in near:
+        by_amount[item.amount].append(item)
+    first: list[Item] = []
+    last: list[Item] = []
+    for amount in sorted(set(line.movement.parts)):
+        wanted = line.movement.parts.count(amount)
+        there = by_amount[amount]
+        if len(there) < wanted:
+            return []
+        named = [item for item in there if item.keys & line.keys]
+        if len(named) == wanted:
+            there = named
+        is_same = len({item.copy_of for item in there}) == 1
+        first += there[:wanted]
+        last += there[:wanted] if is_same else there[-wanted:]
+    return [first] if first == last else [first, last]
 
 
 def _by_reference(side: Side) -> dict[int, Solutions]:
