@@ -224,6 +224,24 @@ class ArchiveCategory(Write):
     category_id: str
 
 
+@dataclass(slots=True, kw_only=True)
+class AdvanceReconciliation(Write):
+    """Let what was staged count, if the reconciliation is still at the revision that it was worked out for.
+
+    `action` is an application.reconciling.staging.Action; `freezes` are the numbers of transactions that must stay
+    CLEARED from now on; `reopens` is the stage of the closing that is taken back. `detail` is what the event keeps.
+    """
+
+    account_id: str
+    currency: str
+    from_revision: int
+    stage_no: int
+    action: int
+    detail: str
+    freezes: tuple[int, ...] = ()
+    reopens: int | None = None
+
+
 Command = (
     CreateTransaction
     | EditTransaction
@@ -240,6 +258,7 @@ Command = (
     | CreateCategory
     | UpdateCategory
     | ArchiveCategory
+    | AdvanceReconciliation
 )
 
 

@@ -31,7 +31,9 @@ class Rule:
 
     `days` is how far dates may lie apart. The amounts of both sides may differ by `tolerance` minor units, or by
     `tolerance_ppm` millionths of the statement's amount, whichever is more; both 0: not at all. `similarity` (0 to
-    100) is for names. `most` bounds the members of a group on its larger side. `auto_confirm`: a match by this rule
+    100) is for names. `most` bounds the members of a group on its larger side where they are searched for; what belongs
+    together by itself (the bank's own parts, a shared reference, all of one day that say the same) may be more.
+    `auto_confirm`: a match by this rule
     without a difference needs no person to confirm it.
     """
 

@@ -274,14 +274,15 @@ class Summary:
 
     account_id: str
     currency: str
-    exponent: int
     is_closed: bool
     until: date | None
     statement_balance: int | None
     ledger_balance: int | None
     revision: int
-    closed_by: str
-    is_reopened: bool
+    closed_by: str = ""
+    is_reopened: bool = False
+    exponent: int = 0
+    """Of the currency: how the balances are written."""
 
 
 FindingRecord = Finding
