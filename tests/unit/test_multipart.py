@@ -119,6 +119,8 @@ def test_any_content_comes_through(content: bytes, cuts: list[int]) -> None:
         ),
         (b"--YY\r\n" + FILE, "body: is not well-formed"),
         (b'{"a": 1}', "body: is not well-formed"),
+        (b"a preamble\r\n" + WHOLE, "body: is not well-formed"),
+        (b"\r\n--XX\r\n" + WHOLE, "body: is not well-formed"),
         (b"--XX\r\nBad Header: 1\r\n\r\n", "body: is not well-formed"),
         (b"--XX\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(9)) + b"\r\n", "body: is not well-formed"),
         (b"--XX\r\nA: " + b"b" * 5_000 + b"\r\n\r\n", "body: is not well-formed"),
