@@ -1,6 +1,6 @@
 """The process that does the work: takes one job after another from its standard input, answers on standard output.
 
-It has little of the machine: a bound on its memory and, for each job, on its processor time, the lowest claim to the
+It has little of the machine: a bound on its memory and, for each job, on its processor time, a low claim to the
 processor, and the first place when the system runs out of memory. It ends when its standard input does, that is,
 with the service, however that ended.
 """
