@@ -30,7 +30,11 @@ from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.reconciling.changes import Changes
+from ledger_service.application.reconciling.reconciling import Reconciling
+from ledger_service.application.reconciling.settling import Settling
 from ledger_service.application.reconciling.upload import Spool, SpoolLimits
+from ledger_service.application.reconciling.writing import Parts
 from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
@@ -46,6 +50,7 @@ from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
+from ledger_service.storage.reconciliation import ReconciliationStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
 from ledger_service.tls import TlsError, TlsFiles
@@ -124,6 +129,7 @@ class RunningService:
     admission: Admission
     workshop: ProcessWorkshop
     spool: Spool
+    reconciliations: ReconciliationStore
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -144,11 +150,15 @@ class RunningService:
         await self.admission.stop()
         await self.workshop.stop()
         await self.reads.close()
+        await self.reconciliations.close()
         await self.lookups.close()
         _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
 
 
 _GRACE_SECONDS = 2.0
+_RECONCILIATION_READERS = 2
+"""Connections: reads of whole reconciliations are long, and must not keep balances from being read."""
+_CHANCE_BITS = 20
 
 
 async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningService:
@@ -174,6 +184,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     workshop = ProcessWorkshop(_workshop_limits(settings))
     spool = Spool(SpoolLimits(settings.max_statement_bytes, settings.max_uploads, settings.upload_seconds))
     spool.sweep(time.time())
+    reconciliations = await ReconciliationStore.open(config.dsn, _RECONCILIATION_READERS)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -187,6 +198,20 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
             AskLimits(settings.ask_seconds, settings.max_questions),
             _planner_model(settings),
         ),
+        reconciling=Reconciling(
+            Parts(
+                reconciliations,
+                Changes(reconciliations, committer, answers, reads, directory, currencies, _stage_no),
+                Settling(committer, answers, currencies),
+                workshop,
+                spool,
+                reads,
+                directory,
+                tokens,
+                currencies,
+            )
+        ),
+        workshop=workshop,
         watching=watching,
         describer=Describer(reads),
         currencies=currencies,
@@ -201,8 +226,9 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
     return RunningService(
-        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop, spool
-    )
+        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop, spool,
+        reconciliations,
+    )  # fmt: skip
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
@@ -336,6 +362,11 @@ def _committer_limits(settings: Settings) -> CommitterLimits:
         lanes=settings.writer_connections,
         write_timeout_seconds=settings.write_timeout_seconds,
     )
+
+
+def _stage_no() -> int:
+    """A number for what is being prepared: by time, so that it is easy to see how old it is, with some chance."""
+    return (time.time_ns() // 1_000_000 << _CHANCE_BITS) | random.SystemRandom().getrandbits(_CHANCE_BITS)
 
 
 def _workshop_limits(settings: Settings) -> WorkshopLimits:

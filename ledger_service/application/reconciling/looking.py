@@ -64,9 +64,7 @@ class Looking:
 
     async def profile(self, principal: Principal, place: Place) -> tuple[Context, ProfileRecord, bool]:
         """How the account is matched; True: by default."""
-        context, book = await self._changes.enter(principal, "GetReconciliationProfile", place, begun=False)
-        state = await self._store.head(book)
-        return context, profile_of(state), state.profile is None
+        return await self._profile(principal, "GetReconciliationProfile", place)
 
     async def statements(
         self, principal: Principal, place: Place, *, size: int, token: str
@@ -167,6 +165,11 @@ class Looking:
         found = await self._store.summaries(entity.entity_no, currency, after, limit + 1)
         more = self._tokens.make(query, list(found[limit - 1][0])) if len(found) > limit else ""
         return [_with_exponent(one, self._currencies[one.currency]) for _, one in found[:limit]], more
+
+    async def _profile(self, principal: Principal, method: str, place: Place) -> tuple[Context, ProfileRecord, bool]:
+        context, book = await self._changes.enter(principal, method, place, begun=False)
+        state = await self._store.head(book)
+        return context, profile_of(state), state.profile is None
 
     async def _report(self, context: Context, book: Book, until: date | None, most: int) -> Report:
         state = await self._load(context, book)

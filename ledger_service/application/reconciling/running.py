@@ -18,7 +18,7 @@ from ledger_service.application.reconciling.staging import (
     State,
 )
 from ledger_service.application.reconciling.standing import live_matches
-from ledger_service.matching.model import Match, Movement, Profile, Proposal, Rejection, Result, RuleKind
+from ledger_service.matching.model import Match, Movement, Proposal, Rejection, Result, RuleKind
 
 MANUAL = "MANUAL"
 CHARGE = "CHARGE"
@@ -88,11 +88,9 @@ class Run:
     open_transactions: int
     write_offs: int
     undone: int
-    to_clear: tuple[int, ...]
-    """Transactions of matches that are CONFIRMED at once."""
 
 
-def run_of(state: State, work: Work, result: Result, profile: Profile, accounts: Mapping[str, int]) -> Run:
+def run_of(state: State, work: Work, result: Result, accounts: Mapping[str, int]) -> Run:
     """The rows. `accounts` are the numbers of the accounts that proposals name."""
     proposals = {one.match: one for one in result.proposals if one.match is not None}
     alone = [one for one in result.proposals if one.match is None]
@@ -116,9 +114,6 @@ def run_of(state: State, work: Work, result: Result, profile: Profile, accounts:
         len(work.transactions) - len(items),
         sum(1 for match in matches if match.write_off_account_no is not None),
         len(undone),
-        tuple(one for match in matches if match.state == MatchState.CONFIRMED for one in match.transactions)
-        if profile.clears
-        else (),
     )
 
 

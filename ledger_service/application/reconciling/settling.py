@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -121,8 +121,3 @@ def _failure(match: int, transaction_no: int, error: LedgerError) -> Failure:
 
 def _other(side: int) -> Side:
     return Side.CREDIT if side == Side.DEBIT else Side.DEBIT
-
-
-def newest(days: Iterable[date]) -> date:
-    """The day on which a write-off counts: that of the newest line."""
-    return max(days)

@@ -120,20 +120,39 @@ CROSS JOIN LATERAL (
 ORDER BY t.transaction_no LIMIT $9
 
 -- name: history_items
--- As scope_items of the account's whole history up to entry $6: those effective from day $7 on, and transactions $8.
-SELECT t.transaction_no, n.amount, t.status, t.description, t.reference, t.counterparty, t.reverses,
-       t.expire_time IS NOT NULL AS has_expiry, (t.effective_time AT TIME ZONE $5)::date AS day
-FROM (
-    SELECT v.transaction_no, sum(
-               CASE WHEN e.side = $4 THEN 1 ELSE -1 END * CASE e.kind WHEN 3 THEN -1 WHEN 4 THEN 0 ELSE 1 END
-               * COALESCE(e.wide[1], e.amount)) AS amount
+-- As scope_items up to entry $6: transactions effective from day $7 on, which are all behind the newest entry before which
+-- nothing was effective later; and transactions $8, whenever they were.
+WITH moved AS (
+    SELECT e.sequence, e.side, e.kind, COALESCE(e.wide[1], e.amount) AS amount, v.transaction_no
     FROM entries e
     CROSS JOIN LATERAL (
         SELECT v.transaction_no FROM events v WHERE v.entity_no = e.entity_no AND v.sequence = e.sequence LIMIT 1
     ) v
     WHERE e.entity_no = $1 AND e.account_no = $2 AND e.currency = $3 AND e.number <= $6
-      AND (e.effective_time >= $7::date::timestamp AT TIME ZONE $5 OR v.transaction_no = ANY ($8::int8[]))
-    GROUP BY v.transaction_no
+      AND e.number > (SELECT last_entry($1, $2, $3, 9223372036854775807,
+                                        ($7::date::timestamp AT TIME ZONE $5) - interval '1 microsecond'))
+      AND e.effective_time >= $7::date::timestamp AT TIME ZONE $5 AND v.transaction_no <> ALL ($8::int8[])
+    UNION ALL
+    SELECT e.sequence, e.side, e.kind, COALESCE(e.wide[1], e.amount) AS amount, a.transaction_no
+    FROM unnest($8::int8[]) AS a (transaction_no)
+    CROSS JOIN LATERAL (
+        SELECT v.sequence FROM events v WHERE v.entity_no = $1 AND v.sequence = a.transaction_no
+        UNION ALL
+        SELECT v.sequence FROM events v
+        WHERE v.entity_no = $1 AND v.transaction_no = a.transaction_no AND v.revision > 1
+    ) v
+    CROSS JOIN LATERAL (
+        SELECT x.* FROM entries x WHERE x.entity_no = $1 AND x.sequence = v.sequence OFFSET 0
+    ) e
+    WHERE e.account_no = $2 AND e.currency = $3 AND e.number <= $6
+)
+SELECT t.transaction_no, n.amount, t.status, t.description, t.reference, t.counterparty, t.reverses,
+       t.expire_time IS NOT NULL AS has_expiry, (t.effective_time AT TIME ZONE $5)::date AS day
+FROM (
+    SELECT m.transaction_no, sum(
+               CASE WHEN m.side = $4 THEN 1 ELSE -1 END * CASE m.kind WHEN 3 THEN -1 WHEN 4 THEN 0 ELSE 1 END * m.amount
+           ) AS amount
+    FROM moved m GROUP BY m.transaction_no
 ) n
 CROSS JOIN LATERAL (
     SELECT w.* FROM transactions w WHERE w.entity_no = $1 AND w.transaction_no = n.transaction_no LIMIT 1
