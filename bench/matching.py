@@ -106,8 +106,8 @@ def main() -> None:
         print(json.dumps(measure(options.measure[0], int(options.measure[1]))))
         return
     table = Table(
-        "mix", "lines", "transactions", "seconds", "per 10,000 lines", "growth", "peak MB", "of it input", "lines matched",
-        "findings", title=f"Matching, {platform.machine()}, Python {platform.python_version()}",
+        "mix", "lines", "transactions", "seconds", "per 10,000 lines", "growth", "peak MB", "of it input",
+        "lines matched", "findings", title=f"Matching, {platform.machine()}, Python {platform.python_version()}",
     )  # fmt: skip
     last: dict[str, float] | None = None
     for what, count in [*(("mix", size) for size in options.sizes), ("alike", 10_000)]:

@@ -16,7 +16,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from ledger_service.gateway.errors import HttpError
 from ledger_service.gateway.json_text import shown
-from ledger_service.gateway.misread import misread
+from ledger_service.gateway.misread import MisreadError, misread
 from ledger_service.gateway.requests import ClientGoneError, Headers, Receive
 from ledger_service.gateway.shapes import did_you_mean
 
@@ -106,13 +106,7 @@ class MultipartForm:
             size += len(part)
             if size > self._most:
                 raise self._too_large()
-            try:
-                self._parser.write(part)
-            except FormParserError:
-                # Its own words count from the piece that happened to come.
-                raise misread(
-                    "body", "is not well-formed multipart/form-data: a boundary or the header of a part is wrong"
-                ) from None
+            self._parse(part, is_first=size == len(part))
             if self._chunks:
                 chunks, self._chunks = self._chunks, []
                 for chunk in chunks:
@@ -134,6 +128,16 @@ class MultipartForm:
         if message["type"] == "http.disconnect":
             raise ClientGoneError
         return message.get("body", b""), bool(message.get("more_body"))
+
+    def _parse(self, part: bytes, *, is_first: bool) -> None:
+        # What may stand before the first boundary, the parser skips in its own way, or not, as the pieces fall.
+        if part and is_first and not part.startswith(b"-"):
+            raise _not_well_formed()
+        try:
+            self._parser.write(part)
+        except FormParserError:
+            # Its own words count from the piece that happened to come.
+            raise _not_well_formed() from None
 
     def _begin(self) -> None:
         self._headers = {}
@@ -222,6 +226,10 @@ def _boundary(headers: Headers) -> bytes:
             "unsupported_media_type", "Content-Type: must be multipart/form-data with a boundary", "Content-Type"
         )
     return boundary
+
+
+def _not_well_formed() -> MisreadError:
+    return misread("body", "is not well-formed multipart/form-data: a boundary or the header of a part is wrong")
 
 
 def _text(data: bytes, name: str) -> str:

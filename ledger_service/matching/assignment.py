@@ -20,7 +20,7 @@ Ints: TypeAlias = NDArray[np.int64]
 
 EXACT = 1 << 53
 """The solver calculates in doubles: integers below this are exact."""
-MOST_OPTIONS = 4
+MOST_OPTIONS = 8
 """Optimal solutions that are shown where there are several."""
 _ROWS_AT_ONCE = 256
 """Components are handed to the solver together, as blocks, up to about so many rows: a call has a price, and so has
@@ -28,12 +28,20 @@ each row in each of its searches."""
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where optimal solutions differ: `edges` are all that some of them take there and others do not, `options` what
+    two to MOST_OPTIONS of them take."""
+
+    edges: tuple[int, ...]
+    options: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Solved:
-    """`certain` are the edges that every optimal solution has. Each of `open` is one place where solutions differ,
-    with two to MOST_OPTIONS of them: the edges that each takes there, in order."""
+    """`certain` are the edges that every optimal solution has, `open` the places where they differ, in order."""
 
     certain: list[int]
-    open: list[tuple[tuple[int, ...], ...]]
+    open: list[Place]
 
 
 def components(rows: Ints, columns: Ints) -> Ints:
@@ -142,7 +150,7 @@ def _tell_apart(row: Ints, column: Ints, costs: Ints, label: Ints, taken: NDArra
     if not differs.any():
         return Solved(certain, [])
     inside = tight & (strong[tail] == strong[head])
-    return Solved(certain, _options(row, column, taken, np.flatnonzero(differs), (tail[inside], head[inside], size)))
+    return Solved(certain, _places(row, column, taken, np.flatnonzero(differs), (tail[inside], head[inside], size)))
 
 
 def _distances(tail: Ints, head: Ints, price: Ints, total: int) -> Ints:
@@ -157,9 +165,9 @@ def _distances(tail: Ints, head: Ints, price: Ints, total: int) -> Ints:
     raise ArithmeticError("the assignment is not optimal: its residual graph has a negative cycle")
 
 
-def _options(
+def _places(
     row: Ints, column: Ints, taken: NDArray[np.bool_], differing: Ints, graph: tuple[Ints, Ints, int]
-) -> list[tuple[tuple[int, ...], ...]]:
+) -> list[Place]:
     tail, head, size = graph
     following: dict[int, list[int]] = {}
     for one, other in zip(tail.tolist(), head.tolist(), strict=True):
@@ -172,21 +180,22 @@ def _options(
     for edges in places.values():
         first = frozenset(edge for edge in edges if taken[edge])
         options = [first]
-        for edge in sorted(first):
-            other = _other_solution(first, (int(row[edge]), size + int(column[edge])), following, edge_of)
-            if other not in options:
-                options.append(other)
+        # Each edge that this solution lacks is in another one.
+        for edge in edges:
+            if not taken[edge] and not any(edge in option for option in options):
+                cycle = _cycle((int(row[edge]), size + int(column[edge])), following, edge_of)
+                options.append(first ^ cycle)
             if len(options) == MOST_OPTIONS:
                 break
-        found.append(tuple(tuple(sorted(option)) for option in options))
-    return sorted(found)
+        found.append(Place(tuple(edges), tuple(sorted(tuple(sorted(option)) for option in options))))
+    return sorted(found, key=lambda one: one.edges)
 
 
-def _other_solution(
-    first: frozenset[int], edge: tuple[int, int], following: dict[int, list[int]], edge_of: dict[tuple[int, int], int]
+def _cycle(
+    edge: tuple[int, int], following: dict[int, list[int]], edge_of: dict[tuple[int, int], int]
 ) -> frozenset[int]:
-    """The solution on the other side of a shortest cycle of cost zero through an edge (row, column) of this one."""
-    begin, end = edge
+    """The edges of a shortest cycle of cost zero through an edge (row, column) that the solution lacks."""
+    end, begin = edge
     came_from = {begin: begin}
     queue = deque([begin])
     while queue and end not in came_from:
@@ -195,12 +204,12 @@ def _other_solution(
             if other not in came_from:
                 came_from[other] = node
                 queue.append(other)
-    toggled = {edge_of[edge]}
+    cycle = {edge_of[edge]}
     node = end
     while node != begin:
         before = came_from[node]
         step = edge_of.get((before, node), edge_of.get((node, before)))
         if step is not None:
-            toggled.add(step)
+            cycle.add(step)
         node = before
-    return first ^ toggled
+    return frozenset(cycle)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ledger_service.matching.candidates import MOST_PAIRS, Candidates, join
-from ledger_service.matching.desk import Ambiguity, Crowd, as_option
+from ledger_service.matching.desk import Ambiguity, Crowd, as_option, in_order
 from ledger_service.matching.pairing import assign
 
 if TYPE_CHECKING:
@@ -44,10 +44,11 @@ def _taken_back(desk: Desk, rule: int) -> None:
         apart = "the same day" if one.day == other.day else f"{other.day - one.day} days later"
         what = "same reference" if one.keys & other.keys else "same text and name"
         desk.match(rule, [one, other], [], 95, f"booked by the bank and taken back {apart}: {what}, opposite amount")
-    for options in solved.open:
+    for pairs, options in solved.open:
         shown = [as_option(([desk.lines[left], desk.lines[right]], []) for left, right in option) for option in options]
         why = "several lines might be the one that was taken back"
-        desk.ambiguities.append(Ambiguity(rule, tuple(sorted(shown, key=lambda one: one.pairs)), why))
+        places = frozenset(place for pair in pairs for place in pair)
+        desk.ambiguities.append(Ambiguity(rule, in_order(shown), places, frozenset(), why))
 
 
 def _opposites(desk: Desk, rule: int) -> Candidates:

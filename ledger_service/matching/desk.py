@@ -41,10 +41,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguity:
-    """Options that are as good as each other, for the rule that met them."""
+    """Options that are as good as each other, for the rule that met them. `lines` and `transactions` are the places of
+    all that it is about; not each of them need be in an option that is shown."""
 
     rule: int
     options: tuple[Option, ...]
+    lines: frozenset[int]
+    transactions: frozenset[int]
     why: str
 
 
@@ -178,6 +181,23 @@ def _prepare(movements: Sequence[Movement], side: str) -> list[Item]:
 def as_option(groups: Iterable[tuple[Sequence[Item], Sequence[Item]]]) -> Option:
     """The option of these groups, in a stable order."""
     return Option(tuple(sorted((numbers(lines), numbers(transactions)) for lines, transactions in groups)))
+
+
+def in_order(options: Iterable[Option]) -> tuple[Option, ...]:
+    """The options without doubles, in a stable order."""
+    return tuple(sorted(set(options), key=lambda one: one.pairs))
+
+
+def ambiguity(rule: int, groupings: Iterable[Sequence[tuple[Sequence[Item], Sequence[Item]]]], why: str) -> Ambiguity:
+    """What several groupings are as good as each other for; all their members are in what is shown."""
+    shown = list(groupings)
+    return Ambiguity(
+        rule,
+        in_order(map(as_option, shown)),
+        frozenset(item.place for groups in shown for lines, _ in groups for item in lines),
+        frozenset(item.place for groups in shown for _, transactions in groups for item in transactions),
+        why,
+    )
 
 
 ORDER_OF_FINDINGS = {kind: place for place, kind in enumerate(FindingKind)}

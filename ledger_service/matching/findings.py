@@ -6,7 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ledger_service.matching import evidence
-from ledger_service.matching.desk import ORDER_OF_FINDINGS
+from ledger_service.matching.desk import ORDER_OF_FINDINGS, in_order, numbers
 from ledger_service.matching.duplicates import duplicates
 from ledger_service.matching.model import Finding, FindingKind, Match, Option
 from ledger_service.matching.profile import usual_days
@@ -120,19 +120,22 @@ def _ambiguous(desk: Desk) -> list[tuple[Finding, set[int], set[int]]]:
     transaction_places = {item.number: item.place for item in desk.transactions}
     found: list[tuple[Finding, set[int], set[int]]] = []
     told: set[tuple[bool, int]] = set()
-    for ambiguity in sorted(desk.ambiguities, key=lambda one: (one.rule, tuple(it.pairs for it in one.options))):
-        options = _still_open(ambiguity, desk, line_places, transaction_places)
-        lines = {number for option in options for pair in option.pairs for number in pair[0]}
-        transactions = {number for option in options for pair in option.pairs for number in pair[1]}
-        members = {(True, number) for number in lines} | {(False, number) for number in transactions}
+    for one in sorted(desk.ambiguities, key=lambda it: (it.rule, tuple(option.pairs for option in it.options))):
+        options = _still_open(one, desk, line_places, transaction_places)
+        lines, transactions = desk.open_lines & one.lines, desk.open_transactions & one.transactions
+        members = {(True, place) for place in lines} | {(False, place) for place in transactions}
         if len(options) < 2 or members & told:
             continue
         told |= members
-        amount = sum(desk.lines[line_places[number]].amount for number in lines)
         finding = Finding(
-            FindingKind.AMBIGUOUS, tuple(sorted(lines)), tuple(sorted(transactions)), amount, ambiguity.why, options
+            FindingKind.AMBIGUOUS,
+            numbers(desk.lines[place] for place in lines),
+            numbers(desk.transactions[place] for place in transactions),
+            sum(desk.lines[place].amount for place in lines),
+            one.why,
+            options,
         )
-        found.append((finding, {line_places[one] for one in lines}, {transaction_places[one] for one in transactions}))
+        found.append((finding, lines, transactions))
     return found
 
 
@@ -150,7 +153,7 @@ def _still_open(
         )
         if pairs:
             options.add(Option(pairs))
-    return tuple(sorted(options, key=lambda one: one.pairs))
+    return in_order(options)
 
 
 def _crowded(desk: Desk) -> Iterable[tuple[Finding, set[int], set[int]]]:

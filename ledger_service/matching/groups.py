@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ledger_service.matching import normalising, subsets
 from ledger_service.matching.candidates import tolerance_of
-from ledger_service.matching.desk import Ambiguity, Crowd, as_option
+from ledger_service.matching.desk import Crowd, ambiguity
 from ledger_service.matching.evidence import gap
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ BY_NAME = 0.5
 """Coincidences that may be expected, at most, among payments of the same party."""
 BY_DAYS = 0.01
 """And where nothing but the days agree."""
+PARTS_PPM = 100_000
+"""By what share of a line the parts that the bank tells may be more or less than it: a payout less its fees."""
 _SPANS = 4
 """How many spans of days around a movement are different, mostly: there is nothing open on most days."""
 _ROUNDS = 3
@@ -98,13 +100,13 @@ def _settle(side: Side, found: dict[int, Solutions], evidence: str, score: int) 
             side.desk.match(side.rule, lines, transactions, score, _why(side, one, solutions[0], evidence))
             is_any_taken = True
         elif len(solutions) > 1:
-            options = {as_option([side.sides(one, many)]) for many in solutions}
             why = f"several groups make up the amount, with the same evidence: {evidence}"
-            side.desk.ambiguities.append(Ambiguity(side.rule, tuple(sorted(options, key=lambda it: it.pairs)), why))
+            options = [[side.sides(one, many)] for many in solutions]
+            side.desk.ambiguities.append(ambiguity(side.rule, options, why))
         elif not any(ones[rival].copy_of == one.copy_of and rival < place for rival in rivals):
-            options = {as_option([side.sides(ones[rival], found[rival][0])]) for rival in (place, *rivals)}
             why = "groups that share a member: it can't belong to both"
-            side.desk.ambiguities.append(Ambiguity(side.rule, tuple(sorted(options, key=lambda it: it.pairs)), why))
+            options = [[side.sides(ones[rival], found[rival][0])] for rival in (place, *rivals)]
+            side.desk.ambiguities.append(ambiguity(side.rule, options, why))
     return is_any_taken
 
 
@@ -125,25 +127,36 @@ def _by_parts(side: Side) -> dict[int, Solutions]:
     window = Window(side, side.many())
     found: dict[int, Solutions] = {}
     for line in side.ones():
-        if len(line.movement.parts) < 2:
+        off = abs(sum(line.movement.parts) - line.amount)
+        may_be_off = max(side.tolerance(line), abs(line.amount) * PARTS_PPM // 1_000_000)
+        if len(line.movement.parts) < 2 or off > may_be_off:
             continue
-        by_amount: dict[int, list[Item]] = defaultdict(list)
-        for item in window.around(line):
-            by_amount[item.amount].append(item)
-        members: list[Item] = []
-        for amount in sorted(set(line.movement.parts)):
-            wanted = line.movement.parts.count(amount)
-            there = by_amount[amount]
-            named = [item for item in there if item.keys & line.keys]
-            there = named if len(named) == wanted else there
-            is_clear = len(there) == wanted or len({item.copy_of for item in there}) == 1
-            if len(there) < wanted or not is_clear:
-                break
-            members += there[:wanted]
-        else:
-            if not side.is_rejected(line, members):
-                found[line.place] = [tuple(members)]
+        ways = _members_of_parts(line, window.around(line))
+        solutions = [tuple(members) for members in ways if not side.is_rejected(line, members)]
+        if solutions:
+            found[line.place] = solutions
     return found
+
+
+def _members_of_parts(line: Item, near: Sequence[Item]) -> list[list[Item]]:
+    """The transactions that are the parts of a line: none, one way, or two where a part has several candidates."""
+    by_amount: dict[int, list[Item]] = defaultdict(list)
+    for item in near:
+        by_amount[item.amount].append(item)
+    first: list[Item] = []
+    last: list[Item] = []
+    for amount in sorted(set(line.movement.parts)):
+        wanted = line.movement.parts.count(amount)
+        there = by_amount[amount]
+        if len(there) < wanted:
+            return []
+        named = [item for item in there if item.keys & line.keys]
+        if len(named) == wanted:
+            there = named
+        is_same = len({item.copy_of for item in there}) == 1
+        first += there[:wanted]
+        last += there[:wanted] if is_same else there[-wanted:]
+    return [first] if first == last else [first, last]
 
 
 def _by_reference(side: Side) -> dict[int, Solutions]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ledger_service.matching import normalising
 from ledger_service.matching.candidates import join, tolerance_of
-from ledger_service.matching.desk import Ambiguity, Crowd, as_option
+from ledger_service.matching.desk import Crowd, ambiguity
 from ledger_service.matching.evidence import gap
 
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ def _search_pool(
         if len(groups) == len(overlapping) == 1:
             _take(desk, rule, *groups[0], told)
         elif len(groups) == len(overlapping):
-            options = tuple(sorted((as_option([one]) for one in groups), key=lambda option: option.pairs))
-            desk.ambiguities.append(Ambiguity(rule, options, f"several groups come to the same amount: {told[0]}"))
+            why = f"several groups come to the same amount: {told[0]}"
+            desk.ambiguities.append(ambiguity(rule, [[one] for one in groups], why))
 
 
 def _take(desk: Desk, rule: int, lines: Sequence[Item], transactions: Sequence[Item], told: tuple[str, int]) -> None:

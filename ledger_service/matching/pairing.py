@@ -9,7 +9,7 @@ import numpy as np
 
 from ledger_service.matching import assignment
 from ledger_service.matching.candidates import Candidates, candidates
-from ledger_service.matching.desk import Ambiguity, Crowd, as_option
+from ledger_service.matching.desk import Ambiguity, Crowd, as_option, in_order
 from ledger_service.matching.evidence import copy_cost, cost, judge
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ MOST_EDGES = 40_000
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """The optimal assignment of candidates (places on both sides): what is certain, what has several solutions, and
-    the two sides of what was too much to solve, with the number of pairs."""
+    """The optimal assignment of candidates (places on both sides): what is certain, what has several solutions, (all
+    pairs that differ, then the options), and the two sides of what was too much to solve, with the number of pairs."""
 
     certain: list[tuple[int, int]]
-    open: list[tuple[tuple[tuple[int, int], ...], ...]]
+    open: list[tuple[list[tuple[int, int]], list[list[tuple[int, int]]]]]
     crowded: list[tuple[tuple[int, ...], tuple[int, ...], int]]
 
 
@@ -40,15 +40,16 @@ def pair(desk: Desk, rule: int) -> None:
         line, transaction = desk.lines[left], desk.transactions[right]
         judgement = judge(line, transaction)
         desk.match(rule, [line], [transaction], judgement.score, judgement.why)
-    for options in solved.open:
+    for pairs, options in solved.open:
         shown = [
             as_option(([desk.lines[left]], [desk.transactions[right]]) for left, right in option) for option in options
         ]
         why = "several pairings agree equally well in amount, days, names, references and text"
-        desk.ambiguities.append(Ambiguity(rule, tuple(sorted(shown, key=lambda one: one.pairs)), why))
-    for lines, transactions in found.crowded:
+        lines, transactions = {left for left, _ in pairs}, {right for _, right in pairs}
+        desk.ambiguities.append(Ambiguity(rule, in_order(shown), frozenset(lines), frozenset(transactions), why))
+    for crowd in found.crowded:
         why = "more candidates within the rule's days than are compared with each other"
-        sides = [tuple(sorted(item.place for item in side)) for side in (lines, transactions)]
+        sides = [tuple(sorted(item.place for item in side)) for side in crowd]
         desk.crowds.append(Crowd(rule, sides[0], sides[1], why))
     for left_side, right_side, count in solved.crowded:
         why = f"{count} pairs hang together, more than the {MOST_EDGES} that are weighed against each other"
@@ -84,7 +85,10 @@ def assign(
     costs = _costs([(lines[left], transactions[right]) for left, right in pairs], rows[rest], labels[rest])
     solved = assignment.solve(rows[rest], columns[rest], costs, labels[rest])
     certain += [pairs[edge] for edge in solved.certain]
-    options = [tuple(tuple(pairs[edge] for edge in option) for option in place) for place in solved.open]
+    options = [
+        ([pairs[edge] for edge in place.edges], [[pairs[edge] for edge in option] for option in place.options])
+        for place in solved.open
+    ]
     crowded = []
     for label in np.unique(labels[sizes > MOST_EDGES]).tolist():
         part = labels == label

@@ -1,6 +1,6 @@
 """The process that does the work: takes one job after another from its standard input, answers on standard output.
 
-It has little of the machine: a bound on its memory and, for each job, on its processor time, the lowest claim to the
+It has little of the machine: a bound on its memory and, for each job, on its processor time, a low claim to the
 processor, and the first place when the system runs out of memory. It ends when its standard input does, that is,
 with the service, however that ended.
 """
@@ -71,8 +71,10 @@ def _be_modest(memory_bytes: int) -> None:
     _limit(resource.RLIMIT_CORE, 0)
     # What can be written to, which is what is really used. Address space alone would count what numpy and the
     # C library only reserve; it is bounded as well, since mapped files are in no other limit.
-    _limit(resource.RLIMIT_DATA, memory_bytes)
-    _limit(resource.RLIMIT_AS, memory_bytes + _CODE_BYTES)
+    if sys.platform == "linux":
+        # Other systems, on which people develop, refuse these or do not keep them.
+        _limit(resource.RLIMIT_DATA, memory_bytes)
+        _limit(resource.RLIMIT_AS, memory_bytes + _CODE_BYTES)
 
 
 def _allow_seconds(seconds: int) -> None:

@@ -90,7 +90,9 @@ class ProcessWorkshop:
         try:
             return cast(_Result, await asyncio.shield(job))
         except asyncio.CancelledError:
-            bench.abandon()
+            # One that has just ended has given its bench back, and another job may be at it.
+            if not job.done():
+                bench.abandon()
             raise
 
     async def stop(self) -> None:

@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 
 FILE = Path(__file__).resolve().parents[3] / "shared" / "data" / "pkdd99" / "transactions.csv"
@@ -29,7 +30,8 @@ USUAL_DAYS = 3
 
 _WORDS = {
     ("VKLAD", ""): "Cash paid in", ("VYBER", ""): "Cash taken out", ("VYBER KARTOU", ""): "Cash by card",
-    ("", "UROK"): "Interest received", ("VYBER", "SLUZBY"): "Bank charges", ("VYBER", "SANKC. UROK"): "Penalty interest",
+    ("", "UROK"): "Interest received", ("VYBER", "SLUZBY"): "Bank charges",
+    ("VYBER", "SANKC. UROK"): "Penalty interest",
     ("PREVOD NA UCET", "SIPO"): "Household", ("PREVOD NA UCET", "POJISTNE"): "Insurance",
     ("PREVOD NA UCET", "UVER"): "Loan", ("PREVOD Z UCTU", "DUCHOD"): "Pension",
 }  # fmt: skip
@@ -125,7 +127,7 @@ def _choose(records: list[dict[str, str]], chance: random.Random) -> dict[int, s
     neighbours = [
         (one, other)
         for places in transfers.values()
-        for one, other in zip(places, places[1:], strict=False)
+        for one, other in pairwise(places)
         if abs((_date(records[one]) - _date(records[other])).days) <= 10
         and _amount(records[one]) != _amount(records[other])
     ]
@@ -250,7 +252,7 @@ class _Account:
         return len(self._transactions) - 1
 
     def finished(self, last_date: date) -> PlantedAccount:
-        """Numbers both sides in the order of their days, as a statement and a ledger do; what was put first is first."""
+        """Numbers both sides in the order of their days, as a statement and a ledger do."""
         lines = sorted(range(len(self._lines)), key=lambda place: (self._lines[place].booking_date, place))
         order = sorted(range(len(self._transactions)), key=lambda place: (self._transactions[place].date, place))
         line_number = {place: number for number, place in enumerate(lines, 1)}

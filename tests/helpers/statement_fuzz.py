@@ -19,6 +19,7 @@ from xml.etree import ElementTree as ET
 
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.statements import limits
+from ledger_service.statements.csv_mapping import CsvMapping, mapping_of
 from ledger_service.statements.reading import read_statements
 from tests.helpers.statement_files import WRITERS, damage, sample
 
@@ -217,11 +218,27 @@ def no_hang() -> Iterator[None]:
         signal.signal(signal.SIGVTALRM, before)
 
 
-def read_or_refused(data: bytes) -> StatementFile | None:
+_MAPPINGS = tuple(
+    mapping_of(pairs)
+    for pairs in (
+        *(["date-order=ymd", "decimal=comma"], ["date-order=mdy"], ["decimal=point"], ["delimiter=semicolon"]),
+        *(["delimiter=pipe"], ["encoding=utf-16-le"], ["encoding=cp437"], ["currency-code=JPY", "account-number=1"]),
+        *(["date=Buchungstag", "amount=Saldo"], ["date=created", "debit=fee", "credit=gross"], ["text=Date"]),
+        *(["amount=Betrag", "direction=Währung"], ["original-amount=gross"], ["status=Type"], ["account=Currency"]),
+    )
+)
+
+
+def any_mapping(random: Random) -> CsvMapping | None:
+    """None, mostly; or what somebody may say of a CSV file, right or wrong."""
+    return random.choice(_MAPPINGS) if random.random() < 0.3 else None
+
+
+def read_or_refused(data: bytes, mapping: CsvMapping | None = None) -> StatementFile | None:
     """Read it, and check all that must hold: of a refusal (None), or of a file that was taken."""
     try:
         with no_hang():
-            file = read_statements(data)
+            file = read_statements(data, mapping)
     except LedgerError as error:
         _check_refusal(error)
         return None

@@ -8,14 +8,18 @@ import signal
 import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ledger_service.application.reconciling.upload import Spool, SpoolLimits
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.gateway.multipart import MultipartForm, MultipartLimits
+from ledger_service.gateway.requests import Headers
 from ledger_service.statements.reading import read_file, read_statements
 from ledger_service.workshop.workshop import ProcessWorkshop, WorkshopLimits
 from tests.helpers import workshop_jobs as jobs
+from tests.helpers.servers import serving
 from tests.helpers.statement_files import WRITERS, sample
 
 if TYPE_CHECKING:
@@ -99,6 +103,36 @@ async def test_bank_files_are_read_by_their_path(tmp_path: Path) -> None:
         assert (error.reason, error.metadata["field"]) == (Reason.INVALID_ARGUMENT, "file")
         with pytest.raises(FileNotFoundError):
             await workshop.run(read_file, str(tmp_path / "other"))
+
+
+async def test_a_file_goes_from_a_form_to_the_spool_to_the_workshop(tmp_path: Path) -> None:
+    """The way of an upload over REST, without the endpoint."""
+    data = sample(WRITERS["MT940"], 2_000)
+    start = b'--XX\r\nContent-Disposition: form-data; name="file"; filename="a.sta"\r\n\r\n'
+    messages = [
+        {"type": "http.request", "body": body, "more_body": True}
+        for body in (start, *(data[at : at + 7_000] for at in range(0, len(data), 7_000)))
+    ]
+    messages.append({"type": "http.request", "body": b"\r\n--XX--\r\n"})
+    messages.reverse()
+
+    async def receive() -> dict[str, object]:
+        return messages.pop()
+
+    headers = Headers(None, b"multipart/form-data; boundary=XX", None, None, None, None, has_body=True)
+    form = MultipartForm(headers, receive, (), MultipartLimits(MIB, 60))
+    spool = Spool(SpoolLimits(MIB, 1, 60), tmp_path)
+    async with opened() as workshop, spool.take(form.file()) as upload:
+        assert upload.size == len(data)
+        file = await workshop.run(read_file, upload.path)
+    assert file == read_statements(data)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_service_has_one_and_ends_it(database: str) -> None:
+    async with serving(database) as service:
+        worker = await service.running.workshop.run(jobs.pid)
+    await gone(worker)
 
 
 async def test_exceptions_pass() -> None:
@@ -188,6 +222,23 @@ async def test_a_caller_who_leaves_at_once() -> None:
             with pytest.raises(asyncio.CancelledError):
                 await job
         assert await workshop.run(jobs.add, 1) == 1
+
+
+async def test_a_caller_who_leaves_as_the_job_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next job is at the bench already, and must not be killed in place of the one that has ended."""
+    async with opened() as workshop:
+        whole = workshop._give_back
+        first = asyncio.create_task(workshop.run(jobs.pid))
+
+        def give_back(bench: Any, done: Any) -> None:
+            whole(bench, done)
+            first.cancel()
+
+        monkeypatch.setattr(workshop, "_give_back", give_back)
+        second = asyncio.create_task(workshop.run(jobs.add, 1, 2))
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert await second == 3
 
 
 async def test_the_queue_is_bounded(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.helpers.statement_fuzz import FORMATS, broken, corpus, read_or_refused, tokens
+from ledger_service.statements.csv_mapping import CsvMapping
+from tests.helpers.statement_fuzz import FORMATS, any_mapping, broken, corpus, read_or_refused, tokens
 
 FILES = int(os.environ.get("LEDGER_FUZZ_FILES", "2000"))
 SECONDS = float(os.environ.get("LEDGER_FUZZ_SECONDS", "0"))
@@ -25,15 +26,15 @@ _BATCH = 200
 _KEPT = Path(__file__).resolve().parents[2] / ".cache" / "fuzz"
 
 
-def checked(name: str, data: bytes) -> bool:
+def checked(name: str, data: bytes, mapping: CsvMapping | None = None) -> bool:
     """Whether it was taken; one that fails is kept."""
     try:
-        return read_or_refused(data) is not None
+        return read_or_refused(data, mapping) is not None
     except BaseException as error:
         _KEPT.mkdir(parents=True, exist_ok=True)
         kept = _KEPT / f"{name.replace(' ', '-')}-{hashlib.sha256(data).hexdigest()[:12]}"
         kept.write_bytes(data)
-        error.add_note(f"the file is {kept}")
+        error.add_note(f"the file is {kept}, the mapping {mapping}")
         raise
 
 
@@ -52,7 +53,7 @@ def test_broken_files(name: str) -> None:
         for _ in range(_BATCH):
             data = broken(files, random)
             began = time.process_time()
-            taken += checked(name, data)
+            taken += checked(name, data, any_mapping(random) if name.startswith("CSV") else None)
             slowest = max(slowest, time.process_time() - began)
         read += _BATCH
     print(f"\n{name}: {read:,} files, {taken:,} taken, {read - taken:,} refused, slowest {slowest * 1000:.0f} ms")

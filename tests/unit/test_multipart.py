@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from itertools import pairwise
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.gateway.errors import HttpError
 from ledger_service.gateway.multipart import MultipartForm, MultipartLimits
 from ledger_service.gateway.requests import ClientGoneError, Headers
+from tests.helpers.statement_files import damage
 
 KNOWN = ("accountId", "mapping")
 TYPE = b"multipart/form-data; boundary=XX"
@@ -148,6 +150,8 @@ def test_any_content_comes_through(content: bytes, cuts: list[int]) -> None:
         ),
         (b"--YY\r\n" + FILE, "body: is not well-formed"),
         (b'{"a": 1}', "body: is not well-formed"),
+        (b"a preamble\r\n" + WHOLE, "body: is not well-formed"),
+        (b"\r\n--XX\r\n" + WHOLE, "body: is not well-formed"),
         (b"--XX\r\nBad Header: 1\r\n\r\n", "body: is not well-formed"),
         (b"--XX\r\n" + b"".join(b"A%d: b\r\n" % n for n in range(9)) + b"\r\n", "body: is not well-formed"),
         (b"--XX\r\nA: " + b"b" * 5_000 + b"\r\n\r\n", "body: is not well-formed"),
@@ -161,6 +165,20 @@ async def test_what_is_refused(body: bytes, words: str) -> None:
     assert len(message) < 300
     # The same however it comes.
     assert await misread(*(body[at : at + 1] for at in range(len(body))), b"") == message
+
+
+@given(st.integers(0, 2**32), st.integers(1, 200))
+def test_damaged_bodies(seed: int, size: int) -> None:
+    """Read or refused, the same however it is cut."""
+    body = damage(WHOLE, Random(seed))
+
+    def outcome(*pieces: bytes) -> object:
+        try:
+            return asyncio.run(read(*pieces))
+        except (LedgerError, HttpError) as error:
+            return error.message if error.message.isprintable() else pytest.fail(repr(error.message))
+
+    assert outcome(body) == outcome(*(body[at : at + size] for at in range(0, len(body), size)), b"")
 
 
 @pytest.mark.parametrize(

@@ -390,6 +390,16 @@ def test_csv_refusals() -> None:
         assert words in refused(text).message
 
 
+def test_csv_bookings_above_the_header_are_not_left_out() -> None:
+    """As where a file whose own header is damaged stands in front of another."""
+    text = "My Bank,Account,1\n\nPeriod,31.12.2025,2.00\ndate,text,amount\n2026-01-02,Rent,-1.00\n"
+    assert [str(line.amount) for line in read(text).statements[0].lines] == ["-1.00"]
+    for row in ("2026-01-01,Food,-2.00", "01.01.26,Food,2,00-", "1 Jan 2026,Food,(1)", "20260101,,EUR 7"):
+        cells = row.split(",", 2)
+        damaged = text.replace("Period,31.12.2025,2.00", f'{cells[0]},{cells[1]},"{cells[2]}"')
+        assert refused(damaged).message.startswith("line 3: a booking above the names of the columns (line 4)")
+
+
 def test_stripe() -> None:
     text = (
         "balance_transaction_id,created,available_on,currency,gross,fee,net,reporting_category,source_id,description\n"
