@@ -396,8 +396,8 @@ def mappings(at: str) -> list[Case]:
         put_pairs("unknown_name", {"colour": "red"}, at),
         put_pairs("unknown_value", {"delimiter": "ampersand"}, at),
         put_pairs("empty_value", {"date": ""}, at),
-        put_pairs("control_character", {"date": "Da\x07te"}, at),
-        put_pairs("too_long_value", {"date": "x" * 1_000_000}, at),
+        put_pairs("control_character", {"date": "Da\x07te"}, f"{at}.date"),
+        put_pairs("too_long_value", {"date": "x" * 1_000_000}, f"{at}.date"),
         put_pairs("too_long_name", {"x" * 1_000_000: "Date"}, at),
     ]
 
