@@ -96,9 +96,11 @@ class Bringing(Writing):
             after = intake.profile(before, profile, paths, context.exponent)
             if after.profile.is_inverted != before.profile.is_inverted and state.last_line:
                 raise invalid("profile.is_inverted", "can't be changed any more: there are lines already")
-            charges = (*after.profile.charges, *([after.profile.differences] if after.profile.differences else ()))
-            for charge in charges:
-                await self._changes.account_no(context, charge.account_id, "profile.account_id")
+            for index, charge in enumerate(after.profile.charges):
+                await self._changes.account_no(context, charge.account_id, f"profile.charges[{index}].account_id")
+            if after.profile.differences is not None:
+                account_id = after.profile.differences.account_id
+                await self._changes.account_no(context, account_id, "profile.difference_account_id")
             return Change(Stage(profile=dump_profile(after)))
 
         request = Request(
