@@ -1,6 +1,6 @@
 """`python -m bench.reconciliation`: how long a reconciliation takes through the whole service, as both sides grow.
 
-A service and a PostgreSQL of its own. For each size an account gets so many transactions (the mix of bench.matching), and
+A service and a PostgreSQL of its own. For each size an account gets so many transactions (bench.matching: the mix), and
 a CSV file with about as many lines. Measured: taking the file in, running the rules, reading the result; the largest
 resident sizes of the service and of its workshop while that was done. `verify` at the end.
 """
