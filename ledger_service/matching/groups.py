@@ -317,6 +317,7 @@ def _search(side: Side, one: Item, pool: Sequence[Item], limit: float | None) ->
     result = subsets.Subsets() if most < 2 else subsets.search(
         amounts, one.amount, most, tolerance, [item.copy_of for item in same_sign],
         lambda places: side.is_rejected(one, [same_sign[place] for place in places]),
+        desk.nodes_left,
     )  # fmt: skip
     desk.nodes_left -= result.nodes
     whole = sum(item.amount for item in pool) - one.amount

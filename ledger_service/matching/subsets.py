@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from math import comb
 from typing import TYPE_CHECKING
@@ -120,6 +121,7 @@ class _Walk:
         self._sizes, self._kinds, self._places = sizes, kinds, places
         self._most, self._is_excluded = most, is_excluded
         self._most_nodes = most_nodes
+        self._descending = [-size for size in sizes]
         self._sums = [0]
         for size in sizes:
             self._sums.append(self._sums[-1] + size)
@@ -128,22 +130,22 @@ class _Walk:
     def go(self, start: int, left: int, taken: list[int]) -> None:
         """Tries each amount from `start` on next; `left` is what the taken ones lack to the target."""
         room = self._most - len(taken)
-        for place in range(start, len(self._sizes)):
+        # Those that are larger than what is left are too much already.
+        first = bisect_left(self._descending, -(left + self.result.off_by), start)
+        for place in range(first, len(self._sizes)):
             if self.result.is_cut_off or (len(self.result.found) >= ENOUGH and self.result.off_by == 0):
                 return
             # The largest ones that may still be taken do not reach it: nor do those behind them.
             reach = self._sums[min(place + room, len(self._sizes))] - self._sums[place]
             if reach < left - self.result.off_by:
                 return
-            if place > start and self._kinds[place] == self._kinds[place - 1]:
+            if place > first and self._kinds[place] == self._kinds[place - 1]:
                 continue
             if self.result.nodes >= self._most_nodes:
                 self.result.is_cut_off = True
                 return
             self.result.nodes += 1
             rest = left - self._sizes[place]
-            if rest < -self.result.off_by:
-                continue
             taken.append(place)
             if len(taken) >= 2 and abs(rest) <= self.result.off_by:
                 self._note(taken, abs(rest))
