@@ -52,8 +52,11 @@ format: ## format Python and protos, apply safe lint fixes
 	$(VENV)/ruff format .
 	$(VENV)/buf format --write protos --exclude-path protos/google
 
-fuzz: ## call every REST operation with generated requests, over 5,000 together
+# Seconds that the readers of each of the eleven kinds of bank files are fuzzed: make fuzz SECONDS=600
+SECONDS ?= 60
+fuzz: ## call every REST operation with generated requests, over 5,000 together; break bank files of each format
 	@scripts/setup dev
+	LEDGER_FUZZ_SECONDS=$(SECONDS) $(VENV)/python -m pytest tests/property/test_statement_fuzz.py -s $(ARGS)
 	LEDGER_FUZZ_EXAMPLES=60 $(VENV)/python -m pytest tests/contract/test_rest_schema.py --timeout 1200 -s $(ARGS)
 
 bench: ## measure the service beside the raw COPY rate of the same rows

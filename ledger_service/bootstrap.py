@@ -30,12 +30,18 @@ from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
 from ledger_service.application.reads import Reads
+from ledger_service.application.reconciling.changes import Changes
+from ledger_service.application.reconciling.reconciling import Reconciling
+from ledger_service.application.reconciling.settling import Settling
+from ledger_service.application.reconciling.upload import Spool, SpoolLimits
+from ledger_service.application.reconciling.writing import Parts
 from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
 from ledger_service.config import ConfigError, Listeners, Settings
 from ledger_service.domain.money import Currencies
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.server import CannotListenError as CannotListenRestError
 from ledger_service.gateway.server import Gateway, GatewayOptions
 from ledger_service.remote.jwks import JwksFile, JwksUrl
@@ -45,9 +51,11 @@ from ledger_service.storage.database import UnsafeServerError, check_server
 from ledger_service.storage.directory import DirectoryStore
 from ledger_service.storage.entities import EntityWriter
 from ledger_service.storage.reading import ReadStore
+from ledger_service.storage.reconciliation import ReconciliationStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
 from ledger_service.tls import TlsError, TlsFiles
+from ledger_service.workshop.workshop import ProcessWorkshop, WorkshopLimits
 
 __all__ = ["CANNOT_SERVE", "RunningService", "VerifyReport", "WorkerConfig", "run_worker", "start", "verify_database"]
 
@@ -120,6 +128,9 @@ class RunningService:
     watching: Watching
     expiry: Expiry
     admission: Admission
+    workshop: ProcessWorkshop
+    spool: Spool
+    reconciliations: ReconciliationStore
 
     async def stop(self) -> None:
         """Drain: refuse new writes, carry through and answer what was accepted, then close."""
@@ -138,12 +149,17 @@ class RunningService:
         await self.watching.stop()
         await self.committer.stop()
         await self.admission.stop()
+        await self.workshop.stop()
         await self.reads.close()
+        await self.reconciliations.close()
         await self.lookups.close()
         _log.info("stopped", grpc=self.listeners.grpc, rest=self.listeners.rest)
 
 
 _GRACE_SECONDS = 2.0
+_RECONCILIATION_READERS = 2
+"""Connections: reads of whole reconciliations are long, and must not keep balances from being read."""
+_CHANCE_BITS = 20
 
 
 async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningService:
@@ -166,6 +182,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
     tokens = PageTokens(await lookups.secret("page_token_key"))
     admission = await _admission(settings, lookups, config.bootstrap_token)
+    workshop = ProcessWorkshop(_workshop_limits(settings))
+    spool = Spool(SpoolLimits(settings.max_statement_bytes, settings.max_uploads, settings.upload_seconds))
+    spool.sweep(time.time())
+    reconciliations = await ReconciliationStore.open(config.dsn, _RECONCILIATION_READERS)
     use_cases = UseCases(
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
@@ -179,6 +199,20 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
             AskLimits(settings.ask_seconds, settings.max_questions),
             _planner_model(settings),
         ),
+        reconciling=Reconciling(
+            Parts(
+                reconciliations,
+                Changes(reconciliations, committer, answers, reads, directory, currencies, _stage_no),
+                Settling(committer, answers, currencies),
+                workshop,
+                spool,
+                reads,
+                directory,
+                tokens,
+                currencies,
+            )
+        ),
+        workshop=workshop,
         watching=watching,
         describer=Describer(reads),
         currencies=currencies,
@@ -192,7 +226,10 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         if part is not None:
             await part.start()
     listeners = Listeners(server.address if server else "off", gateway.address if gateway else "off")
-    return RunningService(listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission)
+    return RunningService(
+        listeners, settings, server, gateway, committer, reads, lookups, watching, expiry, admission, workshop, spool,
+        reconciliations,
+    )  # fmt: skip
 
 
 def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
@@ -227,6 +264,7 @@ def _gateway(config: WorkerConfig, use_cases: UseCases) -> Gateway | None:
             max_connections=settings.max_connections,
             keep_alive_seconds=settings.keep_alive_seconds,
             client_timeout_seconds=settings.client_timeout_seconds,
+            uploads=MultipartLimits(settings.max_statement_bytes, settings.upload_seconds),
             tls=tls_files(settings),
             # As the first gRPC listener does: with a second one for certificates it takes tokens alone as well.
             demand_certificate=settings.grpc_mutual == "off",
@@ -325,4 +363,19 @@ def _committer_limits(settings: Settings) -> CommitterLimits:
         max_commit_postings=settings.max_commit_postings,
         lanes=settings.writer_connections,
         write_timeout_seconds=settings.write_timeout_seconds,
+    )
+
+
+def _stage_no() -> int:
+    """A number for what is being prepared: by time, so that it is easy to see how old it is, with some chance."""
+    return (time.time_ns() // 1_000_000 << _CHANCE_BITS) | random.SystemRandom().getrandbits(_CHANCE_BITS)
+
+
+def _workshop_limits(settings: Settings) -> WorkshopLimits:
+    return WorkshopLimits(
+        processes=settings.workshop_processes,
+        memory_bytes=settings.workshop_memory_bytes,
+        seconds=settings.workshop_seconds,
+        max_waiting=settings.max_workshop_jobs,
+        idle_seconds=settings.workshop_idle_seconds,
     )

@@ -230,6 +230,20 @@ class Settings(BaseSettings):
     planner_seconds: float = _option(
         10.0, "seconds the model may take before the built-in planner does", ge=0.05, le=120
     )
+    max_statement_bytes: int = _option(32 * MIB, "bytes of a bank's file", ge=4 * KIB, le=128 * MIB)
+    max_uploads: int = _option(8, "bank files that a worker takes in at a time; more are refused", ge=1, le=1_000)
+    upload_seconds: float = _option(300.0, "seconds that a bank's file may take to arrive", ge=0.1, le=3_600)
+    workshop_processes: int = _option(
+        1, "processes of a worker that read bank files, match and write documents", ge=1, le=16
+    )
+    workshop_memory_bytes: int = _option(
+        1024 * MIB, "bytes of memory that each of them may use", ge=128 * MIB, le=64 * 1024 * MIB
+    )
+    workshop_seconds: int = _option(120, "seconds that one file or one run of matching may take", ge=1, le=3_600)
+    workshop_idle_seconds: float = _option(
+        300.0, "seconds without work after which such a process ends", ge=0.05, le=86_400
+    )
+    max_workshop_jobs: int = _option(16, "files and runs of matching that may wait for a process", ge=1, le=1_000)
     drain_seconds: float = _option(30.0, "seconds to finish accepted calls after SIGTERM", ge=0, le=3_600)
     watch_poll_milliseconds: int = _option(
         50, "milliseconds between two looks of a watcher for new events", ge=1, le=10_000

@@ -50,6 +50,17 @@ COMMIT_SECONDS: Final = Histogram(
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
 QUEUE_COMMANDS: Final = Gauge("ledger_queue_commands", "Writes accepted and not yet taken by the committer.")
+WORKSHOP_JOBS: Final = Counter(
+    "ledger_workshop_jobs_total",
+    "Jobs of the workshop (reading bank files, matching, documents): done, refused, failed, abandoned by the caller, "
+    "or ended by a limit: memory_bytes, seconds, crash.",
+    ["outcome"],
+)
+WORKSHOP_SECONDS: Final = Histogram(
+    "ledger_workshop_seconds",
+    "Time of a job, without the wait for its turn.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500),
+)
 REFUSALS: Final = Counter("ledger_refusals_total", "Definite refusals, by error reason.", ["reason"])
 
 # Compared with the keys of a log event in lower case.
@@ -145,8 +156,9 @@ def configure_logging(level: str = "info", log_format: str = "auto", stream: Tex
     # asyncio tells of each slow callback at debug level through a logger of its own; grpc of each cancelled
     # call.
     logging.getLogger("asyncio").setLevel(max(logging.INFO, root.level))
-    # uvicorn tells of each malformed request, which any stranger can send.
-    logging.getLogger("uvicorn.error").setLevel(max(logging.ERROR, root.level))
+    # These tell of each malformed request, which any stranger can send.
+    for name in ("uvicorn.error", "python_multipart"):
+        logging.getLogger(name).setLevel(max(logging.ERROR, root.level))
     # These tell of whole requests and answers.
     for name in ("httpx2", "httpcore2", "httpcore", "hpack"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 
 from ledger_service.application.ports import Event, ReadStore
@@ -86,6 +87,9 @@ def refusal_of(event: Event) -> LedgerError:
 
 def _of_chart(entity: Entity, event: Event) -> Applied:
     assert event.detail is not None
+    if event.kind == EventKind.RECONCILIATION_CHANGED:
+        revision = json.loads(event.detail)["revision"]
+        return Applied(event.sequence, reconciliation_revision=revision, replayed=True)
     if event.account_no is not None:
         account = account_from(event.detail, event.account_no, event.sequence)
         return Applied(event.sequence, account=account, replayed=True)

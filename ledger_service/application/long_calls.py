@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import TypeVar
 
 from ledger_service.application.access import Principal
@@ -41,7 +41,15 @@ class LongCall:
             self._check()
             yield request
 
-    async def outgoing(self, responses: AsyncIterator[_Item]) -> AsyncIterator[_Item]:
+    def uploaded(self, requests: AsyncIterator[_Item]) -> AsyncGenerator[_Item, None]:
+        """The requests of an upload, while the credential is good: also where the next one is long in coming.
+
+        What follows the last one is not ended by the credential: a write may be under way then, and a call that is
+        refused must not take effect. Close it (`contextlib.aclosing`) if it is left before its end.
+        """
+        return self.outgoing(requests)
+
+    async def outgoing(self, responses: AsyncIterator[_Item]) -> AsyncGenerator[_Item, None]:
         """The responses, while the credential is good: also where the next one is long in coming.
 
         Raises LedgerError UNAUTHENTICATED, and what `responses` raises.

@@ -9,6 +9,8 @@ from ledger_service.application.asking.answering import Asking
 from ledger_service.application.details import Describer
 from ledger_service.application.finding import Finding
 from ledger_service.application.reads import Reads
+from ledger_service.application.reconciling.ports import Workshop
+from ledger_service.application.reconciling.reconciling import Reconciling
 from ledger_service.application.watching import Watching
 from ledger_service.application.writes import Writes
 from ledger_service.domain.money import Currencies
@@ -32,6 +34,8 @@ class UseCases:
     reads: Reads
     finding: Finding
     asking: Asking
+    reconciling: Reconciling
+    workshop: Workshop
     watching: Watching
     describer: Describer
     currencies: Currencies

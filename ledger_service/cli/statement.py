@@ -40,16 +40,18 @@ def command(
     """
     from ledger_service.domain.errors import LedgerError
     from ledger_service.statements.csv_mapping import mapping_of
-    from ledger_service.statements.reading import read_statements
+    from ledger_service.statements.reading import read_file
 
     try:
         told = mapping_of(mapping or [])
     except LedgerError as error:
         raise CommandError(error.message, ExitCode.USAGE) from None
     try:
-        found = read_statements(_bytes_of(file), told)
+        found = read_file(str(file), told)
     except LedgerError as error:
         raise CommandError(f"{file}: {error.message}") from None
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror or error}", ExitCode.USAGE) from None
     if as_json:
         from ledger_service.cli.statement_json import print_json
 
@@ -58,14 +60,3 @@ def command(
         from ledger_service.cli.statement_print import print_tables
 
         print_tables(found, file.name, lines)
-
-
-def _bytes_of(file: Path) -> bytes:
-    """The file's bytes; one byte more than allowed is enough to refuse it."""
-    from ledger_service.statements.limits import MAX_FILE_BYTES
-
-    try:
-        with file.open("rb") as opened:
-            return opened.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise CommandError(f"{file}: {error.strerror or error}", ExitCode.USAGE) from None

@@ -21,6 +21,8 @@ class Reason(str, Enum):
     ACCOUNT_NOT_FOUND = "ACCOUNT_NOT_FOUND"
     TRANSACTION_NOT_FOUND = "TRANSACTION_NOT_FOUND"
     CATEGORY_NOT_FOUND = "CATEGORY_NOT_FOUND"
+    RECONCILIATION_NOT_FOUND = "RECONCILIATION_NOT_FOUND"
+    MATCH_NOT_FOUND = "MATCH_NOT_FOUND"
     IDEMPOTENCY_KEY_REUSED = "IDEMPOTENCY_KEY_REUSED"
     ENTITY_ALREADY_EXISTS = "ENTITY_ALREADY_EXISTS"
     ACCOUNT_ALREADY_EXISTS = "ACCOUNT_ALREADY_EXISTS"
@@ -43,9 +45,17 @@ class Reason(str, Enum):
     EXPIRE_TIME_PASSED = "EXPIRE_TIME_PASSED"
     AMOUNT_OVERFLOW = "AMOUNT_OVERFLOW"
     CATEGORY_ARCHIVED = "CATEGORY_ARCHIVED"
+    TRANSACTION_RECONCILED = "TRANSACTION_RECONCILED"
+    RECONCILIATION_CLOSED = "RECONCILIATION_CLOSED"
+    RECONCILIATION_UNFINISHED = "RECONCILIATION_UNFINISHED"
+    INVALID_MATCH_STATE = "INVALID_MATCH_STATE"
+    ITEM_NOT_OPEN = "ITEM_NOT_OPEN"
+    STATEMENT_MISMATCH = "STATEMENT_MISMATCH"
     QUEUE_FULL = "QUEUE_FULL"
     TOO_MANY_WATCHERS = "TOO_MANY_WATCHERS"
     QUERY_TOO_BROAD = "QUERY_TOO_BROAD"
+    WORK_TOO_LARGE = "WORK_TOO_LARGE"
+    RECONCILIATION_CHANGED = "RECONCILIATION_CHANGED"
     DRAINING = "DRAINING"
     DATABASE_UNAVAILABLE = "DATABASE_UNAVAILABLE"
     OUTCOME_UNKNOWN = "OUTCOME_UNKNOWN"
@@ -68,6 +78,10 @@ class LedgerError(Exception):
 
     def __repr__(self) -> str:
         return f"LedgerError({self.reason.value}, {self.message!r}, {self.metadata!r})"
+
+    def __reduce__(self) -> tuple[type[LedgerError], tuple[Reason, str, dict[str, str]]]:
+        # Exceptions are pickled by their `args`, which is the message alone.
+        return type(self), (self.reason, self.message, self.metadata)
 
     def at(self, field: str) -> LedgerError:
         """The same error, told of a field of the request."""

@@ -49,6 +49,7 @@ class EventKind(IntEnum):
     TRANSACTION_CATEGORIZED = 13
     CATEGORY_CREATED = 14
     CATEGORY_CHANGED = 15
+    RECONCILIATION_CHANGED = 16
 
 
 class Posting(NamedTuple):

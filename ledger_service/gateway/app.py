@@ -16,12 +16,13 @@ from ledger_service import telemetry
 from ledger_service.application.access import SCOPES, Principal
 from ledger_service.application.failures import as_ledger_error
 from ledger_service.domain.errors import LedgerError
-from ledger_service.gateway.endpoint import Answer, Call, Endpoint, Services
+from ledger_service.gateway.endpoint import Answer, Call, Document, Endpoint, Services
 from ledger_service.gateway.errors import HttpError, error_object, headers_of, status_of
 from ledger_service.gateway.json_text import read as read_json
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.outgoing import write_json
 from ledger_service.gateway.pages import Page
-from ledger_service.gateway.protocol import PEER_NAMES
+from ledger_service.gateway.protocol import PATIENCE, PEER_NAMES
 from ledger_service.gateway.requests import (
     ClientGoneError,
     Headers,
@@ -33,6 +34,7 @@ from ledger_service.gateway.requests import (
     read_query,
     refuse_body,
 )
+from ledger_service.gateway.uploads import receive_form
 
 _log = structlog.get_logger()
 
@@ -44,9 +46,19 @@ _CLOSE = (b"connection", b"close")
 _GUARDS: RawHeaders = [
     (b"cache-control", b"no-store"),
     (b"x-content-type-options", b"nosniff"),
-    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"referrer-policy", b"no-referrer"),
 ]
+_NO_POWERS = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+# A page shows what callers have written: it has its own styles, and no script, form, link or picture from anywhere.
+_PAGE_POLICY = (
+    b"content-security-policy",
+    (
+        b"default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+        b"frame-ancestors 'none'; sandbox"
+    ),
+)
+_PIECE_BYTES = 256 * 1024
+"""Of a document: a client that takes its time is held to it for each piece, not for the whole."""
 _ALWAYS_ALLOWED = ("OPTIONS",)
 _NO_EXTENSIONS: dict[str, Any] = {}
 
@@ -63,12 +75,14 @@ class App:
         max_body_bytes: int,
         max_concurrent_requests: int,
         client_timeout_seconds: float,
+        uploads: MultipartLimits,
         make_key: Callable[[], str],
     ) -> None:
         _check_every_endpoint_has_a_scope(endpoints)
         self.services = services
         self.max_body_bytes = max_body_bytes
         self.client_timeout_seconds = client_timeout_seconds
+        self.uploads = uploads
         self.make_key = make_key
         self.is_draining = False
         self._most = max_concurrent_requests
@@ -102,13 +116,33 @@ class App:
 
     async def answer(self, send: Send, status: int, headers: RawHeaders, body: bytes, request_id: str) -> None:
         """Send the answer with the headers that every answer has."""
-        all_headers = [*headers, *_GUARDS, (b"x-request-id", request_id.encode())]
+        all_headers = [*headers, *_GUARDS, _NO_POWERS, (b"x-request-id", request_id.encode())]
         if status != 204:
             all_headers.append((b"content-length", str(len(body)).encode()))
         if self.is_draining:
             all_headers.append(_CLOSE)
         await send({"type": "http.response.start", "status": status, "headers": all_headers})
         await send({"type": "http.response.body", "body": body})
+
+    async def hand_over(self, send: Send, document: Document, request_id: str) -> None:
+        """Send a document: to be saved, or a page to be shown."""
+        content = document.content
+        kind = "inline" if document.is_page else "attachment"
+        headers = [
+            (b"content-type", document.media_type.encode()),
+            (b"content-disposition", f'{kind}; filename="{document.file_name}"'.encode()),
+            (b"content-length", str(len(content)).encode()),
+            *_GUARDS,
+            _PAGE_POLICY if document.is_page else _NO_POWERS,
+            (b"x-request-id", request_id.encode()),
+        ]
+        if self.is_draining:
+            headers.append(_CLOSE)
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        for start in range(0, len(content), _PIECE_BYTES):
+            piece = content[start : start + _PIECE_BYTES]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
     async def _not_found(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await self.fail(send, HttpError("not_found", "there is nothing at this path; see /docs"))
@@ -179,13 +213,17 @@ class _Runner:
         told: RawHeaders = [_JSON]
         request_id = ""
         status = 499
+        body, document = b"", None
         try:
             try:
                 headers = read_headers(scope["headers"])
                 request_id = headers.request_id or self._app.make_key()
                 answer = await self._admitted(scope, receive, headers, told)
-                status, body = answer.status, write_json(answer.body)
-                _tell(answer, told)
+                if isinstance(answer, Document):
+                    status, document = 200, answer
+                else:
+                    status, body = answer.status, write_json(answer.body)
+                    _tell(answer, told)
             except ClientGoneError:
                 return
             except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
@@ -197,7 +235,10 @@ class _Runner:
                 )
                 status, body = status_of(error), self._error(error)
                 told += headers_of(error)
-            await self._app.answer(send, status, told, body, request_id)
+            if document is not None:
+                await self._app.hand_over(send, document, request_id)
+            else:
+                await self._app.answer(send, status, told, body, request_id)
         finally:
             seconds = self._counters.handled(began, status)
             _log.debug(
@@ -209,7 +250,7 @@ class _Runner:
                 request_id=request_id,
             )
 
-    async def _admitted(self, scope: Scope, receive: Receive, headers: Headers, told: RawHeaders) -> Answer:
+    async def _admitted(self, scope: Scope, receive: Receive, headers: Headers, told: RawHeaders) -> Answer | Document:
         """Let the caller in, then read what it wants: strangers learn nothing from how requests are read."""
         services = self._app.services
         admission = services.use_cases.admission
@@ -233,10 +274,16 @@ class _Runner:
             told.append((b"idempotency-key", key.encode()))
         query = read_query(scope["query_string"], self._query)
         path = read_path(scope, self._path) if self._path else {}
-        body = None
+        body: Any = None
         if endpoint.body is not None:
             raw = await read_body(headers, receive, app.max_body_bytes, app.client_timeout_seconds)
             body = endpoint.body.shape.read(read_json(raw), "")
+        elif endpoint.form is not None:
+            # It is known now who sends it: a file may take longer than a request, however slow strangers are.
+            patience = scope.get("extensions", _NO_EXTENSIONS).get(PATIENCE)
+            if patience is not None:
+                patience["wait"](app.uploads.seconds)
+            body = await receive_form(endpoint.form, headers, receive, app.uploads)
         else:
             refuse_body(headers)
         return Call(principal, query, path, body, key)

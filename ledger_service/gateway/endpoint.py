@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +11,7 @@ from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.gateway.errors import TRANSACTION_FIELDS, error_object
 from ledger_service.gateway.outgoing import Outgoing
-from ledger_service.gateway.shapes import Shape
+from ledger_service.gateway.shapes import Member, Shape
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,16 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Form:
+    """A multipart/form-data body: fields, and after them the part `file`. Examples show a name for the file."""
+
+    fields: tuple[Member, ...]
+    file: str
+    """What the file is, for people."""
+    examples: Mapping[str, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class Good:
     """An answer of success: status, shape and example of its body."""
 
@@ -43,6 +53,19 @@ class Good:
     description: str
     shape: Shape
     example: Any
+    documents: Mapping[str, str | None] = field(default_factory=dict)
+    """Media types of what may be answered instead of JSON, each with an example if it is text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """An answer that is no JSON of ours: a file to save, or a page that is shown with its own styles alone."""
+
+    content: bytes
+    media_type: str
+    file_name: str
+    """ASCII without quotation marks."""
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +78,16 @@ class Answer:
     location: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A form as it comes in: the fields that were sent, by what the use case calls them, and the file."""
+
+    fields: Mapping[str, Any]
+    file_name: str
+    chunks: AsyncIterator[bytes]
+    """To be read once; raises LedgerError INVALID_ARGUMENT, HttpError, ClientGoneError."""
+
+
 @dataclass(slots=True)
 class Call:
     """One call of an endpoint, read and authenticated."""
@@ -63,6 +96,7 @@ class Call:
     query: dict[str, Any]
     path: dict[str, Any]
     body: Any
+    """As its shape reads it; of an endpoint with a form an Upload."""
     key: str
     """The idempotency key, the caller's or a fresh one; empty for reads."""
 
@@ -83,7 +117,7 @@ class Services:
         return error_object(error, fields, of_transaction=True)
 
 
-Handler = Callable[[Services, Call], Awaitable[Answer]]
+Handler = Callable[[Services, Call], Awaitable[Answer | Document]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +134,8 @@ class Endpoint:
     description: str = ""
     parameters: tuple[Parameter, ...] = ()
     body: Body | None = None
+    form: Form | None = None
+    """Instead of `body`."""
     reasons: tuple[Reason, ...] = ()
     """What may refuse it beyond what may refuse every call."""
     is_write: bool = False

@@ -105,6 +105,38 @@ _SAID: dict[Reason, tuple[str, Mapping[str, str]]] = {
     Reason.EXPIRE_TIME_PASSED: (
         "expire_time must lie after the moment of recording", {"expire_time": "2023-05-15T10:30:00+00:00"},
     ),
+    Reason.RECONCILIATION_NOT_FOUND: (
+        "account acc_bank is not reconciled in USD; import a statement, or start it",
+        {"account_id": "acc_bank", "currency": "USD"},
+    ),
+    Reason.MATCH_NOT_FOUND: ("match 99 does not exist in this reconciliation", {"match_number": "99"}),
+    Reason.TRANSACTION_RECONCILED: (
+        (
+            f"transaction {_TXN} is matched in a closed reconciliation of account acc_bank and can't be voided; "
+            "approve it and correct it by a reversal, or reopen the reconciliation"
+        ),
+        {"transaction_id": _TXN, "account_id": "acc_bank"},
+    ),
+    Reason.RECONCILIATION_CLOSED: ("it is closed up to 2026-06-30; reopen it first", {"date": "2026-06-30"}),
+    Reason.RECONCILIATION_UNFINISHED: (
+        "2 matches up to this day are PROPOSED; confirm or reject them first",
+        {"obstacle": "proposed_matches", "count": "2"},
+    ),
+    Reason.RECONCILIATION_CHANGED: (
+        "somebody else has changed this reconciliation meanwhile; nothing was done: send it again",
+        {"account_id": "acc_bank"},
+    ),
+    Reason.INVALID_MATCH_STATE: (
+        "match 4 is REJECTED: only one that is PROPOSED can be confirmed", {"match_number": "4", "state": "REJECTED"},
+    ),
+    Reason.ITEM_NOT_OPEN: ("line 17 is matched already; take its match apart first", {"line_number": "17"}),
+    Reason.STATEMENT_MISMATCH: (
+        "file: the statement is in EUR, the reconciliation in USD; name the right account", {"field": "file"},
+    ),
+    Reason.WORK_TOO_LARGE: (
+        "it needs more memory than one piece of work may have; nothing has happened: split the file",
+        {"limit": "memory"},
+    ),
     Reason.QUEUE_FULL: (
         "the server's queue is full; nothing was queued: send the same request again after a pause", {},
     ),
@@ -134,6 +166,8 @@ def _malformed(endpoint: Endpoint) -> LedgerError:
     required = [one.name for one in endpoint.query_parameters if one.required]
     if required:
         return misread(required[0], "is required in the query")
+    if endpoint.form is not None:
+        return misread("file", "is required")
     if endpoint.body is None:
         return misread("body", "this request takes no body; leave it out")
     shape = endpoint.body.shape

@@ -1,8 +1,9 @@
 """One table from a reason to its HTTP status and code, and how an error is told in JSON.
 
 400: the request is malformed, or asks for too much, whatever the state of the ledger. 401, 403: who asks. 404: what
-it names does not exist. 409: well-formed, but the present state refuses it. 429: refused for lack of room, nothing
-was done. 503: not known to have been done; send the same request with the same Idempotency-Key again. 422 is not used.
+it names does not exist. 409: well-formed, but the present state refuses it. 413: more than is worked on at once. 429:
+refused for lack of room, nothing was done. 503: not known to have been done; send the same request with the same
+Idempotency-Key again. 422 is not used.
 """
 
 from __future__ import annotations
@@ -61,6 +62,16 @@ TOLD: dict[Reason, Told] = {
     Reason.REVISION_MISMATCH: Told(409, "revision_mismatch"),
     Reason.EXPIRE_TIME_PASSED: Told(409, "expire_time_passed"),
     Reason.AMOUNT_OVERFLOW: Told(409, "amount_overflow"),
+    Reason.RECONCILIATION_NOT_FOUND: Told(404, "reconciliation_not_found"),
+    Reason.MATCH_NOT_FOUND: Told(404, "match_not_found"),
+    Reason.TRANSACTION_RECONCILED: Told(409, "transaction_reconciled"),
+    Reason.RECONCILIATION_CLOSED: Told(409, "reconciliation_closed"),
+    Reason.RECONCILIATION_UNFINISHED: Told(409, "reconciliation_unfinished"),
+    Reason.RECONCILIATION_CHANGED: Told(409, "reconciliation_changed"),
+    Reason.INVALID_MATCH_STATE: Told(409, "invalid_match_state"),
+    Reason.ITEM_NOT_OPEN: Told(409, "item_not_open"),
+    Reason.STATEMENT_MISMATCH: Told(400, "statement_mismatch"),
+    Reason.WORK_TOO_LARGE: Told(413, "work_too_large"),
     Reason.QUEUE_FULL: Told(429, "queue_full"),
     Reason.TOO_MANY_WATCHERS: Told(429, "too_many_watchers"),
     Reason.DRAINING: Told(503, "draining"),
@@ -86,7 +97,9 @@ _RETRY_AFTER_SECONDS = 1
 
 # Members of the metadata that hold amounts, and those that hold whole numbers: told as JSON numbers.
 _AMOUNTS = frozenset({"available", "floor", "balance", "ceiling", "remaining", "limit", "debits", "credits"})
-_NUMBERS = frozenset({"sequence", "failed_index", "revision", "posting", "retry_after_ms"})
+_NUMBERS = frozenset({
+    "sequence", "failed_index", "revision", "posting", "retry_after_ms", "count", "line_number", "match_number",
+})  # fmt: skip
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?", re.ASCII)
 
 Fields = Mapping[str, str]
@@ -108,6 +121,24 @@ _FIELD_NAMES = {
     "parent_id": "parentId",
     "sub_type_code": "subTypeCode",
     "time_zone": "timeZone",
+    "statement_balance": "statementBalance",
+    "outstanding_transaction_ids": "outstandingTransactionIds",
+    "opening_balance": "openingBalance",
+    "closing_balance": "closingBalance",
+    "csv_mapping": "csvMapping",
+    "file_name": "file",
+    "statement_number": "statementNumber",
+    "line_numbers": "lineNumbers",
+    "transaction_ids": "transactionIds",
+    "match_numbers": "matchNumbers",
+    "with_write_offs": "withWriteOffs",
+    "write_off_account_id": "writeOffAccountId",
+    "write_off_description": "writeOffDescription",
+    "max_open_items": "maxOpenItems",
+    "accept_differences": "acceptDifferences",
+    "difference_account_id": "differenceAccountId",
+    "difference_description": "differenceDescription",
+    "is_inverted": "isInverted",
 }
 _NAMES_IN_PROSE = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b", re.ASCII)
 _INDEX = re.compile(r"\[(\d+)\]")
@@ -128,6 +159,11 @@ _PLACES: dict[Reason, str] = {
     Reason.REVISION_MISMATCH: "expected_revision",
     Reason.IDEMPOTENCY_KEY_REUSED: "idempotency_key",
     Reason.EXPIRE_TIME_PASSED: "expire_time",
+    Reason.RECONCILIATION_NOT_FOUND: "account_id",
+    Reason.RECONCILIATION_UNFINISHED: "date",
+    Reason.TRANSACTION_RECONCILED: "transaction_id",
+    Reason.MATCH_NOT_FOUND: "match_numbers",
+    Reason.INVALID_MATCH_STATE: "match_numbers",
 }
 
 TRANSACTION_FIELDS: Fields = {

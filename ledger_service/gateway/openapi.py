@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from ledger_service import __version__
 from ledger_service.application.access import SCOPES
 from ledger_service.domain.errors import Reason
-from ledger_service.gateway.endpoint import Endpoint, Good, Parameter
+from ledger_service.gateway.endpoint import Endpoint, Form, Good, Parameter
 from ledger_service.gateway.error_examples import error_example
 from ledger_service.gateway.errors import HTTP_CODES, TOLD, HttpError, error_object
 from ledger_service.gateway.schemas import ERROR_BODY
-from ledger_service.gateway.shapes import ListOf, Object, OneOf, OrNull, Shape
+from ledger_service.gateway.shapes import ListOf, Member, Object, OneOf, OrNull, Shape
 
 Json = dict[str, Any]
 
@@ -107,23 +107,42 @@ def _operation(endpoint: Endpoint) -> Json:
     if endpoint.is_write:
         operation["parameters"].append(_KEY_HEADER)
     if endpoint.body is not None:
-        operation["requestBody"] = {
-            "required": True,
-            "content": {
-                "application/json": {
-                    "schema": endpoint.body.shape.schema(),
-                    "examples": {
-                        name.replace(" ", "-"): {"summary": name, "value": value}
-                        for name, value in endpoint.body.examples.items()
-                    },
-                }
-            },
-        }
+        content = {"schema": endpoint.body.shape.schema(), "examples": _examples(endpoint.body.examples)}
+        operation["requestBody"] = {"required": True, "content": {"application/json": content}}
+    if endpoint.form is not None:
+        operation["requestBody"] = {"required": True, "content": {"multipart/form-data": _form(endpoint.form)}}
     responses = {str(one.status): _good(endpoint, one) for one in (endpoint.good, *endpoint.also)}
     for status, examples in sorted(_errors(endpoint).items()):
         responses[str(status)] = _error(status, examples)
     operation["responses"] = responses
     return operation
+
+
+def _examples(examples: Mapping[str, Any]) -> Json:
+    return {name.replace(" ", "-"): {"summary": name, "value": value} for name, value in examples.items()}
+
+
+def _form(form: Form) -> Json:
+    """Fields, then the file: in 3.1 contentMediaType says that it is one; `format` is for tools that know only 3.0."""
+    properties = {one.name: {**one.shape.schema(), "description": one.description} for one in form.fields}
+    properties["file"] = {
+        "type": "string",
+        "format": "binary",
+        "contentMediaType": "application/octet-stream",
+        "description": form.file,
+    }
+    encoding = {one.name: {"contentType": _media_type(one)} for one in form.fields}
+    return {
+        "schema": {
+            "type": "object", "properties": properties, "required": ["file"], "additionalProperties": False,
+        },
+        "encoding": {**encoding, "file": {"contentType": "application/octet-stream"}},
+        "examples": _examples(form.examples),
+    }  # fmt: skip
+
+
+def _media_type(field: Member) -> str:
+    return "application/json" if field.shape.schema().get("type") == "object" else "text/plain"
 
 
 def _operation_id(endpoint: Endpoint) -> str:
@@ -151,11 +170,12 @@ def _good(endpoint: Endpoint, one: Good) -> Json:
     headers = {**_ANSWER_HEADERS, **(_WRITE_HEADERS if endpoint.is_write else {})}
     if one.status == 201:
         headers["Location"] = {"description": "Path of what was created.", "schema": {"type": "string"}}
-    return {
-        "description": one.description,
-        "headers": headers,
-        "content": {"application/json": {"schema": one.shape.schema(), "example": one.example}},
-    }
+    content: Json = {"application/json": {"schema": one.shape.schema(), "example": one.example}}
+    for media_type, example in one.documents.items():
+        content[media_type] = {} if example is None else {"schema": {"type": "string"}, "example": example}
+    if one.documents:
+        headers["Content-Disposition"] = {"description": "What to call the file.", "schema": {"type": "string"}}
+    return {"description": one.description, "headers": headers, "content": content}
 
 
 def _errors(endpoint: Endpoint) -> dict[int, dict[str, Json]]:
@@ -165,7 +185,8 @@ def _errors(endpoint: Endpoint) -> dict[int, dict[str, Json]]:
         error = error_example(reason, endpoint)
         told = error_object(error, endpoint.fields, of_transaction=endpoint.is_of_transactions)
         found.setdefault(TOLD[reason].status, {})[reason.value.lower()] = told
-    for code in (*_ANYWHERE, *(_WITH_BODY if endpoint.body is not None else ())):
+    has_body = endpoint.body is not None or endpoint.form is not None
+    for code in (*_ANYWHERE, *(_WITH_BODY if has_body else ())):
         told = error_object(HttpError(code, _MESSAGES[code]), {}, of_transaction=False)
         found.setdefault(HTTP_CODES[code], {})[code] = told
     return found

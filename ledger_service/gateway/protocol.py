@@ -17,6 +17,8 @@ from ledger_service.gateway.outgoing import write_json
 
 PEER_NAMES = "ledger.peer_names"
 """Extension of the ASGI scope: the names in the client's verified certificate."""
+PATIENCE = "ledger.patience"
+"""Extension of the ASGI scope: a function that gives the request under way so many seconds from now to be whole."""
 _SLACK_SECONDS = 5.0
 """How much longer than the application, which answers 408, the connection waits before it is cut."""
 _PHRASES = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
@@ -35,7 +37,7 @@ class LimitedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._deadline: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
-        self._peer_names: tuple[str, ...] | None = None
+        self._extensions: dict[str, dict[object, object]] = {PATIENCE: {"wait": self._wait}}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Refuse one connection too many; give the others some time to send their first request."""
@@ -45,8 +47,8 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         tls = transport.get_extra_info("ssl_object")
         if tls is not None:
-            self._peer_names = names_of_peer(tls.getpeercert())
-        self._expect_request()
+            self._extensions[PEER_NAMES] = {"names": names_of_peer(tls.getpeercert())}
+        self._expect_request(self.client_timeout_seconds)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let go of the timers."""
@@ -70,11 +72,10 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins: it must be whole in time."""
         super().on_message_begin()
-        if self._peer_names is not None:
-            self.scope["extensions"] = {PEER_NAMES: {"names": self._peer_names}}
+        self.scope["extensions"] = self._extensions
         self._header_bytes = 0
         self._is_in_head = True
-        self._expect_request()
+        self._expect_request(self.client_timeout_seconds)
 
     def on_url(self, url: bytes) -> None:
         """Part of the request line."""
@@ -136,9 +137,14 @@ class LimitedProtocol(HttpToolsProtocol):
             # The parser turns it into its own error, and that ends in send_400_response.
             raise ValueError("headers too long")
 
-    def _expect_request(self) -> None:
+    def _expect_request(self, seconds: float) -> None:
         self._request_is_whole()
-        self._deadline = self.loop.call_later(self.client_timeout_seconds + _SLACK_SECONDS, self._too_slow)
+        self._deadline = self.loop.call_later(seconds + _SLACK_SECONDS, self._too_slow)
+
+    def _wait(self, seconds: float) -> None:
+        # Of a request that is whole there is nothing to wait for.
+        if self._deadline is not None:
+            self._expect_request(seconds)
 
     def _request_is_whole(self) -> None:
         if self._deadline is not None:

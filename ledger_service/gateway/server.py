@@ -13,6 +13,7 @@ import uvicorn
 from ledger_service.application.use_cases import UseCases
 from ledger_service.gateway.app import App
 from ledger_service.gateway.endpoint import Services
+from ledger_service.gateway.multipart import MultipartLimits
 from ledger_service.gateway.outgoing import Outgoing
 from ledger_service.gateway.pages import Readiness, make_pages
 from ledger_service.gateway.protocol import limited_protocol
@@ -38,6 +39,7 @@ class GatewayOptions:
     max_connections: int
     keep_alive_seconds: int
     client_timeout_seconds: float
+    uploads: MultipartLimits
     tls: TlsFiles | None = None
     """None: plain text."""
     demand_certificate: bool = True
@@ -63,6 +65,7 @@ class Gateway:
             max_body_bytes=options.max_body_bytes,
             max_concurrent_requests=options.max_concurrent_requests,
             client_timeout_seconds=options.client_timeout_seconds,
+            uploads=options.uploads,
             make_key=make_key,
         )
         self._socket = _listen(options)

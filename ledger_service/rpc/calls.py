@@ -7,6 +7,7 @@ A decorator on the servicers' methods and not an interceptor: each interceptor o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
@@ -90,6 +91,38 @@ def streaming(
             finally:
                 self.admission.leave(principal)
         except (asyncio.CancelledError, GeneratorExit):
+            code = "CANCELLED"
+            raise
+        except Exception as error:  # noqa: BLE001  # told to the caller, and logged
+            failure = as_ledger_error(error, method.__name__)
+            code = CODES[failure.reason].name
+            await _abort(context, failure)
+        finally:
+            count.handled(began, code)
+
+    return handle
+
+
+def collecting(
+    method: Callable[[_Servicer, Principal, AsyncIterator[Any]], Awaitable[_Response]],
+) -> Callable[[_Servicer, AsyncIterator[Any], _Context], Awaitable[_Response]]:
+    """A call with one answer to many messages, each of them well-formed or Malformed: see `well_formed`."""
+    count = _Counters("stream", method)
+
+    @wraps(method)
+    async def handle(self: _Servicer, requests: AsyncIterator[Any], context: _Context) -> _Response:
+        began = count.started()
+        code = "OK"
+        try:
+            proof = _proof(context)
+            principal = await self.admission.enter(*proof)
+            try:
+                call = LongCall(self.admission, principal, *proof)
+                async with contextlib.aclosing(call.uploaded(requests)) as uploaded:
+                    return await method(self, principal, uploaded)
+            finally:
+                self.admission.leave(principal)
+        except asyncio.CancelledError:
             code = "CANCELLED"
             raise
         except Exception as error:  # noqa: BLE001  # told to the caller, and logged

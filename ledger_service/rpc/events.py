@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 from ledger.v1 import transaction_service_pb2 as pb
+from ledger.v1.reconciliation_pb2 import ReconciliationChange
 from ledger_service.application.answers import refusal_of
 from ledger_service.application.ports import Event
 from ledger_service.domain.account import Entity
@@ -31,6 +34,8 @@ def event_message(out: Outgoing, entity: Entity, event: Event) -> pb.WatchTransa
     elif event.kind in (EventKind.CATEGORY_CREATED, EventKind.CATEGORY_CHANGED):
         category = category_from(event.detail, event.sequence)
         message.category.CopyFrom(outgoing.category(entity.entity_id, category))
+    elif event.kind == EventKind.RECONCILIATION_CHANGED:
+        message.reconciliation.CopyFrom(_reconciliation_change(event.detail))
     elif event.account_no is not None:
         account = account_from(event.detail, event.account_no, event.sequence)
         message.account.CopyFrom(out.account(entity.entity_id, account))
@@ -38,3 +43,14 @@ def event_message(out: Outgoing, entity: Entity, event: Event) -> pb.WatchTransa
         changed = entity_from(event.detail, entity.entity_no, entity.entity_id, entity.id_key, event.sequence)
         message.entity.CopyFrom(outgoing.entity(changed))
     return message
+
+
+def _reconciliation_change(detail: str) -> ReconciliationChange:
+    told = json.loads(detail)
+    return ReconciliationChange(
+        account_id=told["account_id"],
+        currency=told["currency"],
+        revision=told["revision"],
+        action=told["action"],
+        note=told.get("note", ""),
+    )

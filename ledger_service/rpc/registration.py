@@ -49,6 +49,8 @@ def _handler(method: MethodDescriptor, behaviour: Callable[..., Any]) -> grpc.Rp
         make = (
             grpc.stream_stream_rpc_method_handler if method.client_streaming else grpc.unary_stream_rpc_method_handler
         )
+    elif method.client_streaming:
+        make = grpc.stream_unary_rpc_method_handler
     else:
         make = grpc.unary_unary_rpc_method_handler
 

@@ -10,12 +10,19 @@ from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-from ledger.v1 import account_service_pb2, category_service_pb2, entity_service_pb2, transaction_service_pb2
+from ledger.v1 import (
+    account_service_pb2,
+    category_service_pb2,
+    entity_service_pb2,
+    reconciliation_service_pb2,
+    transaction_service_pb2,
+)
 from ledger_service.application.access import SCOPES
 from ledger_service.application.use_cases import UseCases
 from ledger_service.rpc.account_service import AccountServicer
 from ledger_service.rpc.category_service import CategoryServicer
 from ledger_service.rpc.entity_service import EntityServicer
+from ledger_service.rpc.reconciliation_service import ReconciliationServicer
 from ledger_service.rpc.registration import register
 from ledger_service.rpc.transaction_service import TransactionServicer
 from ledger_service.tls import TlsFiles, TlsMaterial, TlsSource
@@ -64,6 +71,9 @@ class Server:
             account_service_pb2.DESCRIPTOR.services_by_name["AccountService"]: AccountServicer(use_cases),
             category_service_pb2.DESCRIPTOR.services_by_name["CategoryService"]: CategoryServicer(use_cases),
             transaction_service_pb2.DESCRIPTOR.services_by_name["TransactionService"]: TransactionServicer(use_cases),
+            reconciliation_service_pb2.DESCRIPTOR.services_by_name["ReconciliationService"]: ReconciliationServicer(
+                use_cases
+            ),
         }
         for service, servicer in servicers.items():
             register(self._server, service, servicer)

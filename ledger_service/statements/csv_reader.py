@@ -10,7 +10,14 @@ from itertools import islice, pairwise
 
 from ledger_service.domain.errors import LedgerError
 from ledger_service.statements.csv_mapping import COLUMNS, DELIMITERS, CsvMapping, column_key, mapping_for
-from ledger_service.statements.csv_style import DateStyle, NumberStyle, date_in, number_in
+from ledger_service.statements.csv_style import (
+    DateStyle,
+    NumberStyle,
+    date_in,
+    looks_like_date,
+    looks_like_number,
+    number_in,
+)
 from ledger_service.statements.gathering import Gathering
 from ledger_service.statements.limits import MAX_COLUMNS, MAX_LINES
 from ledger_service.statements.model import Balance, Detail, Line, Statement, StatementFile
@@ -155,6 +162,8 @@ def _columns(names: list[str], mapping: CsvMapping, line: int) -> dict[str, int]
 def _body(text: str, shape: _Shape) -> Iterator[_Record]:
     taken = 0
     for record in _records(text, shape.delimiter):
+        if record.line < shape.header_line:
+            _check_above(record, shape)
         if record.line <= shape.header_line:
             continue
         taken += 1
@@ -167,6 +176,21 @@ def _body(text: str, shape: _Shape) -> Iterator[_Record]:
                 f"{len(record.cells)} columns where the header has {shape.width}; the file is damaged or cut off",
             )
         yield record
+
+
+def _check_above(record: _Record, shape: _Shape) -> None:
+    """Above the header stand the bank's name, the account, the period. A booking there would be left out silently."""
+    numbers = (shape.cell(record, name) for name in ("amount", "debit", "credit"))
+    if (
+        len(record.cells) == shape.width
+        and looks_like_date(shape.cell(record, "date"))
+        and any(map(looks_like_number, numbers))
+    ):
+        raise refusal(
+            record.line,
+            f"a booking above the names of the columns (line {shape.header_line}); if these are several files in one, "
+            "split it",
+        )
 
 
 def _find_style(text: str, shape: _Shape) -> None:

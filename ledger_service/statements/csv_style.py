@@ -23,6 +23,19 @@ _NOISE = re.compile(r"[\s'\u2019\u00a0\u202f]|[A-Z]{3}|[$€£¥]")
 _MINUS = "-\u2212\u2013"
 
 
+_NUMBER = re.compile(rf"[(+{_MINUS}]?[0-9][0-9.,]*[){_MINUS}]?", re.ASCII)
+
+
+def looks_like_date(text: str) -> bool:
+    """Whether it may be a date, in whatever order."""
+    return any(pattern.fullmatch(text.strip()) for pattern in (_DATE, _COMPACT, _WORDED))
+
+
+def looks_like_number(text: str) -> bool:
+    """Whether it may be an amount, with whatever mark."""
+    return _NUMBER.fullmatch(_NOISE.sub("", text)) is not None
+
+
 class DateStyle:
     """Finds whether days or months come first."""
 

@@ -111,6 +111,10 @@ def _read_sgml(text: str, branch: HandOver) -> None:
     start = re.search(r"<OFX>", text, re.IGNORECASE)
     if start is None:
         raise refusal(0, "there is no <OFX> in it")
+    early = text.find("<", 0, start.start())
+    if early >= 0:
+        # Else a damaged file in front of a sound one would be left out.
+        raise refusal(text.count("\n", 0, early) + 1, "a tag before <OFX>; the file is damaged, fetch it again")
     builder = TreeBuilder(_BRANCHES, branch, lambda begin, end: text[begin:end])
     line, counted = 1, 0
     at = start.start()
@@ -127,8 +131,10 @@ def _read_sgml(text: str, branch: HandOver) -> None:
         if match.group(1):
             _close(builder, name, line, match.end())
             if not builder.stack:
+                _ends(text, match.end(), line)
                 return
         else:
+            _make_way(builder, name, at)
             builder.start(name, line, at, {})
             if content:
                 builder.text(html.unescape(content), line)
@@ -137,15 +143,37 @@ def _read_sgml(text: str, branch: HandOver) -> None:
     raise refusal(line, "no </OFX> at the end; the file is cut off, fetch it again")
 
 
+def _ends(text: str, at: int, line: int) -> None:
+    """Nothing follows the end but blanks and the mark that DOS programs put at the end of a file."""
+    if rest := text[at:].strip("\x1a \t\n"):
+        raise refusal(
+            line + text.count("\n", at, text.index(rest, at)),
+            f"{shown(rest.partition(chr(10))[0])} after </OFX>; if these are several files in one, split it",
+        )
+
+
 def _close(builder: TreeBuilder, name: str, line: int, position: int) -> None:
     """Close `name`; elements left open inside it were empty, so what follows them stands beside them."""
     stack = builder.stack
     while stack and stack[-1].tag != name:
         if len(stack) == 1 or stack[-1].tag in _BRANCHES:
             raise refusal(line, f"</{name}> before the end of <{stack[-1].tag}> of line {stack[-1].line}")
-        empty = stack[-1]
-        builder.end(position)
-        stack[-1].children.extend(empty.children)
-        empty.children = []
+        _close_empty(builder, position)
     if stack:
         builder.end(position)
+
+
+def _make_way(builder: TreeBuilder, name: str, position: int) -> None:
+    """Before a booking or a statement begins, close the empty elements, such as a <DTEND>, between it and its list."""
+    parents, stack = _BRANCHES.get(name), builder.stack
+    if parents is None or not any(element.tag in parents for element in stack):
+        return
+    while stack[-1].tag not in parents and stack[-1].tag not in _BRANCHES:
+        _close_empty(builder, position)
+
+
+def _close_empty(builder: TreeBuilder, position: int) -> None:
+    empty = builder.stack[-1]
+    builder.end(position)
+    builder.stack[-1].children.extend(empty.children)
+    empty.children = []

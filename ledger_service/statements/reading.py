@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from ledger_service.domain.errors import LedgerError
 from ledger_service.statements.bai2 import read_bai2
@@ -65,6 +66,14 @@ def read_statements(data: bytes, mapping: CsvMapping | None = None) -> Statement
         return read_bai2(decode(data))
     told = mapping or CsvMapping()
     return read_csv(decode(data, told.encoding), told)
+
+
+def read_file(path: str, mapping: CsvMapping | None = None) -> StatementFile:
+    """The same of the file at `path`, of which not more is read than a file may have. Raises OSError as well."""
+    with Path(path).open("rb") as opened:
+        # One byte more than allowed is enough to refuse it.
+        data = opened.read(MAX_FILE_BYTES + 1)
+    return read_statements(data, mapping)
 
 
 def too_large() -> LedgerError:

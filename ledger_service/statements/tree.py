@@ -105,8 +105,11 @@ class TreeBuilder:
         element = self.stack.pop()
         held = self._held.pop()
         parents = self._branches.get(element.tag)
-        if parents is None or not self.stack or self.stack[-1].tag not in parents:
+        if parents is None:
             return
+        if not self.stack or self.stack[-1].tag not in parents:
+            # To leave it where nobody looks would lose what is in it.
+            raise refusal(element.line, f"<{element.tag}> where none belongs; the file is damaged, fetch it again")
         self.stack[-1].children.pop()
         element.raw = self._raw(element.start, position)
         self._hand_over(element, self.stack)

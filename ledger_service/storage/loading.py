@@ -55,6 +55,7 @@ class Loader:
         if any(need.transaction_nos for need in needs.values()):
             await self._load_transactions(loaded.books, needs)
         await self._load_chart(loaded.books, needs)
+        await self._load_reconciliations(loaded.books, needs)
         await self._load_categories(loaded.books, needs)
         return loaded
 
@@ -152,6 +153,21 @@ class Loader:
         if created:
             for entity_no, number, digest in await self._fetch("creations", *_columns(created)):
                 books[entity_no].creations[number] = digest
+
+    async def _load_reconciliations(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+        guarded = [(entity_no, number) for entity_no, need in needs.items() for number in need.guarded_nos]
+        if guarded:
+            for entity_no, number, account_id in await self._fetch("frozen", *_columns(guarded)):
+                books[entity_no].frozen[number] = account_id
+        wanted = [
+            (entity_no, books[entity_no].accounts[account_id].account_no, currency)
+            for entity_no, need in needs.items()
+            for account_id, currency in need.reconciliations
+            if account_id in books[entity_no].accounts
+        ]
+        if wanted:
+            for entity_no, number, currency, revision in await self._fetch("revisions", *_columns(wanted)):
+                books[entity_no].reconciliations[number, currency] = revision
 
     async def _load_categories(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
         wanted = [

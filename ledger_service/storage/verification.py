@@ -38,6 +38,12 @@ _SETS = {
     "doubled_keys": Rule.ONCE,
     "reversal_originals": Rule.IMMUTABLE,
     "reversal_amounts": Rule.IMMUTABLE,
+    "reconciliation_revisions": Rule.RECONCILED,
+    "reconciliation_lines": Rule.RECONCILED,
+    "reconciliation_statements": Rule.RECONCILED,
+    "reconciliation_members": Rule.RECONCILED,
+    "reconciliation_doubles": Rule.RECONCILED,
+    "frozen_changes": Rule.IMMUTABLE,
 }
 
 

@@ -189,6 +189,9 @@ class WriteSession:
                 await self._write_limits([(book, book.accounts_by_no[account_no])])
         for category in book.category_revisions:
             await self._write_category(entity_no, category)
+        for row in book.revision_rows:
+            tag = await self._connection.execute(QUERIES["insert_revision"], *row)
+            _expect(tag, "INSERT 0 1")
         if book.changed_entity is not None:
             entity = book.changed_entity
             tag = await self._connection.execute(

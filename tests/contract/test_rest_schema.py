@@ -69,6 +69,8 @@ async def world(postgres: Any, template: str) -> AsyncIterator[World]:
         entity = await office(rest)
         (await rest.post(f"/v1/categories?entityId={entity}", {"id": "cat_paper", "name": "Paper"})).good(201)
         made = await rest.new_transaction(entity)
+        account = f"entityId={entity}&accountId=acc_bank&currency=USD"
+        (await rest.post(f"/v1/reconciliations/start?{account}", {"date": "2023-01-01"})).good()
         found = World(service.rest, entity, made["id"])
         yield found
         print(f"\nschemathesis made {found.calls:,} calls")
@@ -88,8 +90,9 @@ def play(world: World, operation: Any, kind: str) -> None:
     mode = GenerationMode.NEGATIVE if kind == "forbidden" else GenerationMode.POSITIVE
     fixed: dict[str, Any] = {}
     if kind == "known" and not operation.path.endswith(_ENDING):
-        if any(one.name == "entityId" for one in operation.query):
-            fixed["query"] = {"entityId": world.entity}
+        places = {one.name for one in operation.query} & {"entityId", "accountId"}
+        if places:
+            fixed["query"] = {name: world.known[name] for name in places}
         names = [one.name for one in operation.path_parameters]
         if names:
             fixed["path_parameters"] = {name: world.known[name] for name in names}

@@ -16,10 +16,11 @@ _IN_BRACKETS = re.compile(r"\([^)]*\)")
 
 
 class Promise(NamedTuple):
-    """The gRPC code of a reason, and which metadata it carries."""
+    """The gRPC code of a reason, which metadata it carries, and of which it carries one, if any."""
 
     code: grpc.StatusCode
     metadata: frozenset[str]
+    one_of: frozenset[str] = frozenset()
 
 
 def _read() -> dict[str, Promise]:
@@ -30,8 +31,12 @@ def _read() -> dict[str, Promise]:
         if code is None:
             continue
         metadata = _METADATA.search(text)
-        names = _IN_BRACKETS.sub("", metadata.group(1)).split(",") if metadata else []
-        promises[reason] = Promise(grpc.StatusCode[code.group(1)], frozenset(name.strip() for name in names))
+        names = [name.strip() for name in _IN_BRACKETS.sub("", metadata.group(1)).split(",")] if metadata else []
+        promises[reason] = Promise(
+            grpc.StatusCode[code.group(1)],
+            frozenset(name for name in names if " or " not in name),
+            frozenset(one for name in names if " or " in name for one in name.split(" or ")),
+        )
     return promises
 
 

@@ -14,6 +14,7 @@ from google.rpc import error_details_pb2, status_pb2
 from ledger.v1.account_service_pb2_grpc import AccountServiceStub
 from ledger.v1.category_service_pb2_grpc import CategoryServiceStub
 from ledger.v1.entity_service_pb2_grpc import EntityServiceStub
+from ledger.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from ledger.v1.transaction_service_pb2_grpc import TransactionServiceStub
 
 if TYPE_CHECKING:
@@ -94,12 +95,14 @@ class Client:
     accounts: Any = field(init=False)
     transactions: Any = field(init=False)
     categories: Any = field(init=False)
+    reconciliations: Any = field(init=False)
 
     def __post_init__(self) -> None:
         self.entities = Stub(EntityServiceStub(self.channel), self.metadata, self.timeout)
         self.accounts = Stub(AccountServiceStub(self.channel), self.metadata, self.timeout)
         self.transactions = Stub(TransactionServiceStub(self.channel), self.metadata, self.timeout)
         self.categories = Stub(CategoryServiceStub(self.channel), self.metadata, self.timeout)
+        self.reconciliations = Stub(ReconciliationServiceStub(self.channel), self.metadata, self.timeout)
 
     @property
     def metadata(self) -> tuple[tuple[str, str], ...]:

@@ -209,6 +209,21 @@ def test_ofx1() -> None:
     assert str(statement.closing.amount) == "7.00"
 
 
+def test_ofx1_empty_elements_before_the_bookings() -> None:
+    """Without their ends they look as if the bookings were inside them."""
+    (statement,) = read(OFX1.replace("<DTSTART>20260101", "<DTSTART><DTEND>")).statements
+    assert [str(line.amount) for line in statement.lines] == ["-1.50"]
+
+
+@pytest.mark.parametrize("tag", ["STMTTRN", "STMTRS"])
+def test_ofx_bookings_where_none_belong_are_not_left_out(tag: str) -> None:
+    xml = """<?xml version="1.0"?><?OFX OFXHEADER="200"?><OFX><STMTTRNRS><STMTRS><CURDEF>EUR</CURDEF><BANKTRANLIST>
+    <STMTTRN><DTPOSTED>20260102</DTPOSTED><TRNAMT>1</TRNAMT></STMTTRN></BANKTRANLIST></STMTRS></STMTTRNRS></OFX>"""
+    assert len(read(xml).statements[0].lines) == 1
+    moved = xml.replace(f"<{tag}>", f"<X><{tag}>").replace(f"</{tag}>", f"</{tag}></X>")
+    assert f"<{tag}> where none belongs" in refused(moved).message
+
+
 def test_qfx_credit_card() -> None:
     text = OFX1.replace("STMTTRNRS", "CCSTMTTRNRS").replace("STMTRS", "CCSTMTRS").replace("BANKACCTFROM", "CCACCTFROM")
     file = read(text.replace("<OFX>", "<OFX><SIGNONMSGSRSV1><SONRS><INTU.BID>3000</SONRS></SIGNONMSGSRSV1>"))
@@ -222,6 +237,8 @@ def test_ofx_refusals() -> None:
         ("<CURDEF>EUR", "", "not a currency code"),
         ("20260102120000[-5:EST]", "yesterday", "is not a date"),
         ("</STMTTRN>", "", "before the end of <STMTTRN> of line 9"),
+        ("</OFX>", "</OFX>\n" + OFX1, "after </OFX>; if these are several files in one, split it"),
+        ("<OFX>", "<STMTTRN><OFX>", "line 7: a tag before <OFX>"),
     ):
         assert words in refused(OFX1.replace(old, new)).message
 
@@ -371,6 +388,16 @@ def test_csv_refusals() -> None:
         ("date,amount\n", "no account statement in it"),
     ):
         assert words in refused(text).message
+
+
+def test_csv_bookings_above_the_header_are_not_left_out() -> None:
+    """As where a file whose own header is damaged stands in front of another."""
+    text = "My Bank,Account,1\n\nPeriod,31.12.2025,2.00\ndate,text,amount\n2026-01-02,Rent,-1.00\n"
+    assert [str(line.amount) for line in read(text).statements[0].lines] == ["-1.00"]
+    for row in ("2026-01-01,Food,-2.00", "01.01.26,Food,2,00-", "1 Jan 2026,Food,(1)", "20260101,,EUR 7"):
+        cells = row.split(",", 2)
+        damaged = text.replace("Period,31.12.2025,2.00", f'{cells[0]},{cells[1]},"{cells[2]}"')
+        assert refused(damaged).message.startswith("line 3: a booking above the names of the columns (line 4)")
 
 
 def test_stripe() -> None:

@@ -18,9 +18,17 @@ Requests, answers and enum values are in `ledger_client.messages`; what they mea
 
 from ledger_client import messages
 from ledger_client.batch import BatchOutcome
-from ledger_client.calls import AccountCalls, CategoryCalls, EntityCalls, TransactionCalls, UnaryCall
+from ledger_client.calls import (
+    AccountCalls,
+    CategoryCalls,
+    EntityCalls,
+    ReconciliationCalls,
+    TransactionCalls,
+    UnaryCall,
+)
 from ledger_client.client import LedgerClient
 from ledger_client.errors import LedgerError
+from ledger_client.files import Document
 from ledger_client.keys import new_key
 from ledger_client.paging import paginate
 from ledger_client.retry import NO_RETRIES, RetryPolicy
@@ -39,9 +47,11 @@ __all__ = [
     "AccountCalls",
     "BatchOutcome",
     "CategoryCalls",
+    "Document",
     "EntityCalls",
     "LedgerClient",
     "LedgerError",
+    "ReconciliationCalls",
     "RetryPolicy",
     "TransactionCalls",
     "UnaryCall",

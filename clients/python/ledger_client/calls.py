@@ -10,6 +10,7 @@ All of them raise LedgerError and no other error of gRPC's.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
@@ -20,6 +21,13 @@ from google.protobuf.message import Message
 from ledger.v1.account_service_pb2_grpc import AccountServiceStub
 from ledger.v1.category_service_pb2_grpc import CategoryServiceStub
 from ledger.v1.entity_service_pb2_grpc import EntityServiceStub
+from ledger.v1.reconciliation_service_pb2 import (
+    ExportReconciliationRequest,
+    ExportReconciliationResponse,
+    ImportStatementRequest,
+    ImportStatementResponse,
+)
+from ledger.v1.reconciliation_service_pb2_grpc import ReconciliationServiceStub
 from ledger.v1.transaction_service_pb2 import (
     StreamCreateTransactionsRequest,
     StreamCreateTransactionsResponse,
@@ -178,6 +186,68 @@ class TransactionCalls:
     ) -> AsyncGenerator[WatchTransactionsResponse, None]:
         """Tell what happens in an entity until the connection breaks; `LedgerClient.watch` goes on then."""
         return _answers(self._stub.WatchTransactions(request, metadata=self._settings.metadata))
+
+
+class ReconciliationCalls:
+    """ReconciliationService: what the bank says, what the ledger says, and why they differ."""
+
+    def __init__(self, channel: grpc.aio.Channel, settings: CallSettings) -> None:
+        self._settings = settings
+        self._stub = stub = ReconciliationServiceStub(channel)
+        self.StartReconciliation = UnaryCall(stub.StartReconciliation, settings, keys.with_key)
+        self.GetReconciliationProfile = UnaryCall(stub.GetReconciliationProfile, settings)
+        self.UpdateReconciliationProfile = UnaryCall(stub.UpdateReconciliationProfile, settings, keys.with_key)
+        self.ListStatements = UnaryCall(stub.ListStatements, settings)
+        self.ListStatementLines = UnaryCall(stub.ListStatementLines, settings)
+        self.ListLedgerItems = UnaryCall(stub.ListLedgerItems, settings)
+        self.RunMatching = UnaryCall(stub.RunMatching, settings, keys.with_key)
+        self.ListMatches = UnaryCall(stub.ListMatches, settings)
+        self.ListFindings = UnaryCall(stub.ListFindings, settings)
+        self.CreateMatch = UnaryCall(stub.CreateMatch, settings, keys.with_key)
+        self.ConfirmMatches = UnaryCall(stub.ConfirmMatches, settings, keys.with_key)
+        self.RejectMatches = UnaryCall(stub.RejectMatches, settings, keys.with_key)
+        self.UndoMatches = UnaryCall(stub.UndoMatches, settings, keys.with_key)
+        self.GetReconciliation = UnaryCall(stub.GetReconciliation, settings)
+        self.ListReconciliations = UnaryCall(stub.ListReconciliations, settings)
+        self.CloseReconciliation = UnaryCall(stub.CloseReconciliation, settings, keys.with_key)
+        self.ReopenReconciliation = UnaryCall(stub.ReopenReconciliation, settings, keys.with_key)
+
+    async def ImportStatement(  # noqa: N802 - the methods bear the names of the protos
+        self,
+        parts: AsyncIterator[ImportStatementRequest],
+        /,
+        *,
+        timeout: float | None = None,  # noqa: ASYNC109 - a deadline that the server is told of
+    ) -> ImportStatementResponse:
+        """Send a file, its header first, once. `LedgerClient.import_statement` reads it and tries again by itself.
+
+        Raises:
+            LedgerError: refused, or not known to have come in. What `parts` raises ends the call and passes.
+        """
+        call = self._stub.ImportStatement(metadata=self._settings.metadata, timeout=self._limit(timeout))
+        try:
+            try:
+                async for part in parts:
+                    await call.write(part)
+                await call.done_writing()
+            except asyncio.InvalidStateError:
+                pass  # the server has answered before it had the whole file: it says why
+            return await call
+        except grpc.aio.AioRpcError as failure:
+            raise LedgerError.from_rpc_error(failure) from failure
+        finally:
+            call.cancel()
+
+    def ExportReconciliation(  # noqa: N802
+        self, request: ExportReconciliationRequest, /, *, timeout: float | None = None
+    ) -> AsyncGenerator[ExportReconciliationResponse, None]:
+        """Fetch a document in parts, once; `LedgerClient.export_reconciliation` puts them together."""
+        return _answers(
+            self._stub.ExportReconciliation(request, metadata=self._settings.metadata, timeout=self._limit(timeout))
+        )
+
+    def _limit(self, timeout: float | None) -> float:
+        return self._settings.timeout if timeout is None else timeout
 
 
 async def _answers(

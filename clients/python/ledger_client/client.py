@@ -1,4 +1,4 @@
-"""The client: one channel to the service, its stubs, and the three things that need more than one call."""
+"""The client: one channel to the service, its stubs, and what needs more than one call or message."""
 
 from __future__ import annotations
 
@@ -9,9 +9,22 @@ from typing import Final, Self
 
 import grpc
 
+from ledger.v1.reconciliation_service_pb2 import (
+    ExportReconciliationRequest,
+    ImportStatementHeader,
+    ImportStatementResponse,
+)
 from ledger.v1.transaction_service_pb2 import CreateTransactionRequest, WatchTransactionsResponse
 from ledger_client.batch import BatchOutcome, batch_create
-from ledger_client.calls import AccountCalls, CallSettings, CategoryCalls, EntityCalls, TransactionCalls
+from ledger_client.calls import (
+    AccountCalls,
+    CallSettings,
+    CategoryCalls,
+    EntityCalls,
+    ReconciliationCalls,
+    TransactionCalls,
+)
+from ledger_client.files import Document, Progress, Source, export_reconciliation, import_statement
 from ledger_client.retry import RetryPolicy
 from ledger_client.watching import watch
 
@@ -20,6 +33,9 @@ MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 
 CONNECT_TIMEOUT: Final = 5.0
 """Seconds that one attempt to connect may take."""
+
+FILE_TIMEOUT: Final = 600.0
+"""Seconds that a file may take on its way, unless the call says otherwise: with reading it, far more than a call."""
 
 _MILLISECONDS: Final = 1000
 
@@ -59,13 +75,15 @@ class LedgerClient:
         entities: EntityService.
         accounts: AccountService.
         categories: CategoryService.
-        transactions: TransactionService. All are there once the context has been entered.
+        transactions: TransactionService.
+        reconciliations: ReconciliationService. All are there once the context has been entered.
     """
 
     entities: EntityCalls
     accounts: AccountCalls
     categories: CategoryCalls
     transactions: TransactionCalls
+    reconciliations: ReconciliationCalls
 
     def __init__(
         self,
@@ -127,6 +145,7 @@ class LedgerClient:
         self.accounts = AccountCalls(channel, self._settings)
         self.categories = CategoryCalls(channel, self._settings)
         self.transactions = TransactionCalls(channel, self._settings)
+        self.reconciliations = ReconciliationCalls(channel, self._settings)
         return self
 
     async def __aexit__(
@@ -175,6 +194,50 @@ class LedgerClient:
             LedgerError: refused, or no connection for the retry policy's `overall` seconds in a row.
         """
         return watch(self.transactions, self._retry, entity_id, after_sequence)
+
+    async def import_statement(
+        self,
+        source: Source,
+        header: ImportStatementHeader,
+        *,
+        on_progress: Progress | None = None,
+        timeout: float = FILE_TIMEOUT,  # noqa: ASYNC109 - a deadline that the server is told of
+    ) -> ImportStatementResponse:
+        """Take a bank's file into the reconciliation of an account.
+
+            await client.import_statement("june.xml", ImportStatementHeader(entity_id="acme", account_id="acc_bank"))
+
+        Sent again, from its beginning, while its outcome is not known: the file comes in once. To be able to repeat
+        it after a restart of your own as well, give the header an idempotency key.
+
+        Args:
+            source: the file's path, or its bytes.
+            header: for which account it is; stays as it is. Without a file_name the path's is sent; bytes need one.
+            on_progress: told after each part how many bytes have left, and how many there are.
+            timeout: seconds that one attempt may take, and all of them together, if the retry policy has less.
+
+        Raises:
+            LedgerError: refused; or, with `is_definite` False, not known to have come in when the time was up.
+            OSError: the file can't be read.
+        """
+        return await import_statement(self.reconciliations, self._retry, source, header, on_progress, timeout)
+
+    async def export_reconciliation(
+        self,
+        request: ExportReconciliationRequest,
+        *,
+        timeout: float = FILE_TIMEOUT,  # noqa: ASYNC109
+    ) -> Document:
+        """Fetch the result of a reconciliation as a document.
+
+        Args:
+            request: of what, and as which kind of document.
+            timeout: as for `import_statement`.
+
+        Raises:
+            LedgerError: refused, or not answered in time.
+        """
+        return await export_reconciliation(self.reconciliations, self._retry, request, timeout)
 
 
 def is_loopback(target: str) -> bool:

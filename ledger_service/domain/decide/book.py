@@ -43,6 +43,19 @@ class KnownKey(NamedTuple):
     outcome: Outcome | None
 
 
+class RevisionRow(NamedTuple):
+    """A row of ledger.reconciliation_revisions, columns in this order."""
+
+    entity_no: int
+    account_no: int
+    currency: str
+    revision: int
+    stage_no: int
+    action: int
+    sequence: int
+    reopens: int | None
+
+
 class EventRow(NamedTuple):
     """A row of ledger.events, columns in this order."""
 
@@ -128,6 +141,11 @@ class Book:
     """By id; those that the batch mentions."""
     category_names: dict[str, str] = field(default_factory=dict)
     """Ids of active categories by name, for the names that the batch mentions."""
+    reconciliations: dict[tuple[int, str], int] = field(default_factory=dict)
+    """Revisions by account number and currency, for the reconciliations that the batch changes."""
+    frozen: dict[int, str] = field(default_factory=dict)
+    """Transactions that a closed reconciliation holds, of those that the batch would edit, void or approve in part;
+    with the id of the account."""
     due: list[int] = field(default_factory=list)
     """Open transactions whose expire_time has passed, in the order in which they expired."""
 
@@ -139,6 +157,8 @@ class Book:
     changed_entity: Entity | None = None
     category_revisions: list[Category] = field(default_factory=list)
     """Those that the batch adds, in their order: one may free the name that the next one takes."""
+    revision_rows: list[RevisionRow] = field(default_factory=list)
+    """Of reconciliations, those that the batch adds."""
     _undo: list[_Undo] | None = None
 
     def tentatively(self) -> list[_Undo] | None:
@@ -249,6 +269,15 @@ class Book:
             self.category_names[category.name] = category.category_id
         self.categories[category.category_id] = category
         self.category_revisions.append(category)
+
+    def add_revision(self, row: RevisionRow) -> None:
+        """The next revision of a reconciliation."""
+        key = row.account_no, row.currency
+        if self._undo is not None:
+            self._undo.append(self.revision_rows.pop)
+            self._remember(self.reconciliations, key)
+        self.reconciliations[key] = row.revision
+        self.revision_rows.append(row)
 
     def event_row(self, kind: EventKind, write: Write, **columns: object) -> EventRow:
         """The next event's row; for the kinds that are rare, where speed is no matter."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from ledger_service.domain import commands as c
 from ledger_service.domain.account import EntityState
-from ledger_service.domain.decide import categories, chart, lifecycle, reversal
+from ledger_service.domain.decide import categories, chart, lifecycle, reconciliation, reversal
 from ledger_service.domain.decide.book import Book, KnownKey
 from ledger_service.domain.decide.creation import create_transaction
 from ledger_service.domain.decide.outcome import Applied, Outcome, Recorded, Refused
@@ -32,6 +32,7 @@ _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
     c.CreateCategory: categories.create_category,
     c.UpdateCategory: categories.update_category,
     c.ArchiveCategory: categories.archive_category,
+    c.AdvanceReconciliation: reconciliation.advance,
 }
 
 
@@ -184,8 +185,16 @@ def _replay(known: KnownKey, command: c.Command) -> Outcome:
 
 
 # A malformed request is never recorded, not even where only the state shows that it is malformed (an amount
-# of a partial approval beyond the transaction's): the caller mends it and may keep the key.
-_NEVER_RECORDED = frozenset({Reason.INVALID_ARGUMENT, Reason.UNBALANCED_TRANSACTION, Reason.IDEMPOTENCY_KEY_REUSED})
+# of a partial approval beyond the transaction's): the caller mends it and may keep the key. Nor is it one that
+# somebody else was faster at changing a reconciliation: the change is worked out anew, under the same key.
+_NEVER_RECORDED = frozenset(
+    {
+        Reason.INVALID_ARGUMENT,
+        Reason.UNBALANCED_TRANSACTION,
+        Reason.IDEMPOTENCY_KEY_REUSED,
+        Reason.RECONCILIATION_CHANGED,
+    }
+)
 
 
 def _record_refusal(book: Book, command: c.Command, refusal: Refused) -> Refused:

@@ -49,6 +49,7 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
     try:
         before = find_transaction(book, command.transaction_id, command.expected_revision)
         _check_open(book, before, "edit")
+        _check_free(book, before, "edited")
         accounts = _new_accounts(before, command)
     except LedgerError as error:
         return Refused(error)
@@ -103,6 +104,7 @@ def void(book: Book, command: VoidTransaction) -> Applied | Refused:
     try:
         before = find_transaction(book, command.transaction_id, command.expected_revision)
         _check_open(book, before, "void")
+        _check_free(book, before, "voided")
     except LedgerError as error:
         return Refused(error)
     movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
@@ -151,6 +153,8 @@ def _approve_one(book: Book, write: Write, approval: Approval) -> Applied | Refu
         before = find_transaction(book, approval.transaction_id, approval.expected_revision)
         _check_open(book, before, "approve")
         amount = _approved_amount(before, approval)
+        if amount is not None:
+            _check_free(book, before, "approved in part")
     except LedgerError as error:
         return Refused(error)
     refusal = check_postings(book, before.postings)
@@ -291,6 +295,19 @@ def _account_field(command: EditTransaction, posting: Posting) -> str:
 def _check_open(book: Book, transaction: Transaction, verb: str) -> None:
     if transaction.status > Status.CLEARED:
         raise _wrong_status(book, transaction, verb)
+
+
+def _check_free(book: Book, transaction: Transaction, done: str) -> None:
+    """A closed reconciliation rests on what the transaction is."""
+    account_id = book.frozen.get(transaction.transaction_no)
+    if account_id is not None:
+        text = public_id(book, transaction)
+        raise LedgerError(
+            Reason.TRANSACTION_RECONCILED,
+            f"transaction {text} is matched in a closed reconciliation of account {account_id} and can't be {done}; "
+            "approve it and correct it by a reversal, or reopen the reconciliation",
+            {"transaction_id": text, "account_id": account_id},
+        )
 
 
 def _wrong_status(book: Book, transaction: Transaction, verb: str) -> LedgerError:

@@ -32,6 +32,10 @@ class Needs:
     category_ids: set[str] = field(default_factory=set)
     category_names: set[str] = field(default_factory=set)
     transaction_nos: set[int] = field(default_factory=set)
+    guarded_nos: set[int] = field(default_factory=set)
+    """Transactions of which it must be known whether a closed reconciliation holds them."""
+    reconciliations: set[tuple[str, str]] = field(default_factory=set)
+    """Accounts by id with the currency in which their reconciliation is wanted."""
 
 
 def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
@@ -54,7 +58,7 @@ def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
 
 
 def _edit(needs: Needs, entity_no: int, command: c.EditTransaction) -> None:
-    _transaction(needs, entity_no, command.transaction_id)
+    _guarded(needs, entity_no, command.transaction_id)
     # Their heads are loaded with the transaction's: only it knows the currencies.
     needs.whole_account_ids.update(command.accounts or ())
     needs.whole_account_ids.update(filter(None, (command.debit_account_id, command.credit_account_id)))
@@ -62,11 +66,18 @@ def _edit(needs: Needs, entity_no: int, command: c.EditTransaction) -> None:
 
 def _approve(needs: Needs, entity_no: int, command: c.ApproveTransactions) -> None:
     for approval in command.approvals:
-        _transaction(needs, entity_no, approval.transaction_id)
+        if approval.amount is None:
+            _transaction(needs, entity_no, approval.transaction_id)
+        else:
+            _guarded(needs, entity_no, approval.transaction_id)
 
 
-def _one(needs: Needs, entity_no: int, command: c.ClearTransaction | c.VoidTransaction | c.ReverseTransaction) -> None:
+def _one(needs: Needs, entity_no: int, command: c.ClearTransaction | c.ReverseTransaction) -> None:
     _transaction(needs, entity_no, command.transaction_id)
+
+
+def _void(needs: Needs, entity_no: int, command: c.VoidTransaction) -> None:
+    _guarded(needs, entity_no, command.transaction_id)
 
 
 def _create_account(needs: Needs, _entity_no: int, command: c.CreateAccount) -> None:
@@ -108,17 +119,30 @@ def _category(needs: Needs, _entity_no: int, command: c.CreateCategory | c.Updat
         needs.category_names.add(command.name)
 
 
+def _advance(needs: Needs, _entity_no: int, command: c.AdvanceReconciliation) -> None:
+    needs.account_ids.add(command.account_id)
+    needs.reconciliations.add((command.account_id, command.currency))
+    needs.transaction_nos.update(command.freezes)
+
+
 def _transaction(needs: Needs, entity_no: int, text: str) -> None:
     place = parse_transaction_id(text)
     if place is not None and place[0] == entity_no:
         needs.transaction_nos.add(place[1])
 
 
+def _guarded(needs: Needs, entity_no: int, text: str) -> None:
+    place = parse_transaction_id(text)
+    if place is not None and place[0] == entity_no:
+        needs.transaction_nos.add(place[1])
+        needs.guarded_nos.add(place[1])
+
+
 _ASK: dict[type, Callable[[Needs, int, Any], None]] = {
     c.EditTransaction: _edit,
     c.ApproveTransactions: _approve,
     c.ClearTransaction: _one,
-    c.VoidTransaction: _one,
+    c.VoidTransaction: _void,
     c.ReverseTransaction: _one,
     c.CreateAccount: _create_account,
     c.UpdateAccount: _update_account,
@@ -127,4 +151,5 @@ _ASK: dict[type, Callable[[Needs, int, Any], None]] = {
     c.CreateCategory: _category,
     c.UpdateCategory: _category,
     c.ArchiveCategory: _category,
+    c.AdvanceReconciliation: _advance,
 }

@@ -20,6 +20,8 @@ class Applied:
     account: Account | None = None
     entity: Entity | None = None
     category: Category | None = None
+    reconciliation_revision: int = 0
+    """Of a reconciliation: its revision after the change."""
     replayed: bool = False
 
 

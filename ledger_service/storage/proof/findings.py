@@ -22,6 +22,8 @@ class Rule(str, Enum):
     STRANGERS = "rule 10 (strangers)"
     # Not numbered there: accounts and entities are what their events say.
     CHART = "chart of accounts"
+    # Nor this: what counts in a reconciliation is what its events say, each line and transaction once.
+    RECONCILED = "reconciliation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,30 @@ _GIVEN = "BEFORE INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTIO
 _UNDER = "AFTER INSERT OR UPDATE OF parent_no ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _EMPTIED = "BEFORE TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 
+_FROZEN = "BEFORE UPDATE OR TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+_STAGED = (
+    "AFTER {act} ON ledger.{{table}} REFERENCING {rows} TABLE AS staged_rows "
+    "FOR EACH STATEMENT EXECUTE FUNCTION {{function}}()"
+)
+_STAGED_IN, _STAGED_OUT = _STAGED.format(act="INSERT", rows="NEW"), _STAGED.format(act="DELETE", rows="OLD")
+_FACTS = (
+    "reconciliation_profiles",
+    "statement_files",
+    "statements",
+    "statement_lines",
+    "reconciliation_matches",
+    "reconciliation_decisions",
+    "reconciliation_findings",
+    "reconciliation_baselines",
+    "frozen_transactions",
+)
+
 TRIGGERS = {
+    **{(table, "immutable"): (_FROZEN, "refuse_change") for table in (*_FACTS, "reconciliation_stages")},
+    **{(table, "check_added"): (_STAGED_IN, "check_staged") for table in _FACTS},
+    **{(table, "check_dropped"): (_STAGED_OUT, "check_staged") for table in _FACTS},
+    ("reconciliation_revisions", "immutable"): (_WHOLE, "refuse_change"),
+    ("reconciliation_revisions", "check_revision"): (_MADE, "check_revision"),
     ("events", "immutable"): (_WHOLE, "refuse_change"),
     ("entries", "immutable"): (_WHOLE, "refuse_change"),
     ("events_inlet", "immutable"): (_WHOLE, "refuse_change"),
@@ -73,6 +96,13 @@ UNIQUE_INDEXES = {
     "credentials_token_hmac_key": "ledger.credentials USING btree (token_hmac)",
     "credentials_by_certificate": "ledger.credentials USING btree (certificate_san) "
     "WHERE ((certificate_san IS NOT NULL) AND (revoked_time IS NULL))",
+    "reconciliation_revisions_pkey": "ledger.reconciliation_revisions USING btree "
+    "(entity_no, account_no, currency, revision)",
+    "reconciliation_revisions_entity_no_stage_no_key": "ledger.reconciliation_revisions USING btree "
+    "(entity_no, stage_no)",
+    "reconciliation_reopenings": "ledger.reconciliation_revisions USING btree (entity_no, reopens) "
+    "WHERE (reopens IS NOT NULL)",
+    "reconciliation_stages_pkey": "ledger.reconciliation_stages USING btree (entity_no, stage_no)",
     "account_limits_pkey": "ledger.account_limits USING btree (entity_no, account_no, currency)",
 }
 """Indexes that rules rest on when two writers race."""

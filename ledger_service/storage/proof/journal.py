@@ -90,7 +90,7 @@ class Journal:
         if kind > 7 and kind != _CATEGORIZED:
             if kinds or (transaction_no, revision, status, postings_at, reverses) != (None,) * 5:
                 self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} names a transaction or has entries")
-            if (has_account != (kind in (9, 10))) or not has_detail or (kind == 8 and not has_key):
+            if (has_account != (kind in (9, 10, 16))) or not has_detail or (kind == 8 and not has_key):
                 self._add(Rule.IMMUTABLE, f"event {sequence} of kind {kind} lacks what its kind must say")
             return
         if kinds not in _LEGAL.get((kind, status), ()):

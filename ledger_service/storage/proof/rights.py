@@ -19,6 +19,19 @@ from ledger_service.storage.database import (
 from ledger_service.storage.proof.findings import Findings, Rule
 
 _ENTITY_DATA = ("accounts", "account_limits", "categories", "events", "entries", "commits", "open_transactions")
+_STAGED = (
+    "reconciliation_profiles",
+    "statement_files",
+    "statements",
+    "statement_lines",
+    "reconciliation_matches",
+    "reconciliation_decisions",
+    "reconciliation_findings",
+    "reconciliation_baselines",
+    "frozen_transactions",
+    "reconciliation_stages",
+)
+_RECONCILIATION = (*_STAGED, "reconciliation_revisions")
 _FINDING = (
     "search_text",
     "search_document",
@@ -35,7 +48,9 @@ GRANTS = {
     WRITER_ROLE: frozenset(
         {
             "USAGE ON SCHEMA ledger",
-            *(f"SELECT ON {table}" for table in ("entities", *_ENTITY_DATA, "transactions")),
+            *(f"SELECT ON {table}" for table in ("entities", *_ENTITY_DATA, "transactions", *_RECONCILIATION)),
+            *(f"INSERT ON {table}" for table in _RECONCILIATION),
+            *(f"DELETE ON {table}" for table in _STAGED),
             "INSERT ON entities",
             "INSERT ON accounts",
             "INSERT ON account_limits",
@@ -55,7 +70,7 @@ GRANTS = {
     READER_ROLE: frozenset(
         {
             "USAGE ON SCHEMA ledger",
-            *(f"SELECT ON {table}" for table in (*_ENTITY_DATA, "transactions")),
+            *(f"SELECT ON {table}" for table in (*_ENTITY_DATA, "transactions", *_RECONCILIATION)),
             f"SELECT ({_ENTITY_COLUMNS}) ON entities",
             "EXECUTE ON FUNCTION last_entry",
             *(f"EXECUTE ON FUNCTION {name}" for name in _FINDING),
@@ -78,11 +93,11 @@ GRANTS = {
         }
     ),
     AUDITOR_ROLE: frozenset(
-        {"USAGE ON SCHEMA ledger", *(f"SELECT ON {table}" for table in ("entities", *_ENTITY_DATA))}
+        {"USAGE ON SCHEMA ledger", *(f"SELECT ON {table}" for table in ("entities", *_ENTITY_DATA, *_RECONCILIATION))}
     ),
     "public": frozenset(),
 }
-"""All that each role may do in the schema `ledger` (migrations 0003 to 0011); `public` is everybody."""
+"""All that each role may do in the schema `ledger` (migrations 0003 to 0012); `public` is everybody."""
 
 _BOUND = "(entity_no = (NULLIF(current_setting('ledger.entity_no'::text, true), ''::text))::integer)"
 POLICIES = {

@@ -141,6 +141,39 @@ CROSS JOIN LATERAL (
 ) x
 GROUP BY p.entity_no, p.transaction_no, x.leg
 
+-- name: frozen
+-- $1 entity numbers, $2 transaction numbers. Those that a closed reconciliation holds, with the account's id.
+SELECT p.entity_no, p.transaction_no, f.account_id
+FROM unnest($1::int4[], $2::int8[]) AS p (entity_no, transaction_no)
+CROSS JOIN LATERAL (
+    SELECT a.account_id FROM frozen_transactions t
+    CROSS JOIN LATERAL (
+        SELECT v.account_no FROM reconciliation_revisions v
+        WHERE v.entity_no = t.entity_no AND v.stage_no = t.stage_no LIMIT 1
+    ) r
+    CROSS JOIN LATERAL (
+        SELECT b.account_id FROM accounts b WHERE b.entity_no = t.entity_no AND b.account_no = r.account_no LIMIT 1
+    ) a
+    WHERE t.entity_no = p.entity_no AND t.transaction_no = p.transaction_no AND NOT EXISTS (
+        SELECT FROM reconciliation_revisions o WHERE o.entity_no = t.entity_no AND o.reopens = t.stage_no)
+    LIMIT 1
+) f
+
+-- name: revisions
+-- $1 entity numbers, $2 account numbers, $3 currencies. How far each reconciliation is.
+SELECT p.entity_no, p.account_no, p.currency, r.revision
+FROM unnest($1::int4[], $2::int8[], $3::text[]) AS p (entity_no, account_no, currency)
+CROSS JOIN LATERAL (
+    SELECT v.revision FROM reconciliation_revisions v
+    WHERE v.entity_no = p.entity_no AND v.account_no = p.account_no AND v.currency = p.currency
+    ORDER BY v.revision DESC LIMIT 1
+) r
+
+-- name: insert_revision
+INSERT INTO reconciliation_revisions
+    (entity_no, account_no, currency, revision, stage_no, action, sequence, reopens)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+
 -- name: was_committed
 -- $1 entity number, $2 the first sequence that it would have written, $3 the database transaction's number.
 SELECT EXISTS (

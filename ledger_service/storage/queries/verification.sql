@@ -190,6 +190,124 @@ FROM accounts a
 LEFT JOIN reached r ON r.entity_no = a.entity_no AND r.account_no = a.account_no
 WHERE r.account_no IS NULL
 
+-- name: reconciliation_revisions
+-- Each change has its event and each event its change; they are numbered without a gap; what is reopened was closed.
+SELECT COALESCE(r.entity_no, e.entity_no) AS entity_no, NULL::int8 AS transaction_no,
+       CASE WHEN r.revision IS NULL THEN format('event %s tells of a change that is not there', e.sequence)
+            WHEN e.sequence IS NULL THEN format('revision %s of account number %s in %s has no event', r.revision, r.account_no, r.currency)
+            ELSE format('revision %s of account number %s in %s is not what event %s says, or does not follow the one before it',
+                        r.revision, r.account_no, r.currency, e.sequence) END AS what
+FROM (
+    SELECT v.*, lag(v.revision) OVER w AS before, lag(v.sequence) OVER w AS before_sequence
+    FROM reconciliation_revisions v WINDOW w AS (PARTITION BY v.entity_no, v.account_no, v.currency ORDER BY v.revision)
+) r
+FULL JOIN (SELECT entity_no, sequence, account_no, detail FROM events WHERE kind = 16) e
+    ON e.entity_no = r.entity_no AND e.sequence = r.sequence
+WHERE r.revision IS NULL OR e.sequence IS NULL
+   OR r.revision <> COALESCE(r.before, 0) + 1 OR r.sequence <= r.before_sequence OR e.account_no <> r.account_no
+   OR (e.detail ->> 'currency', e.detail ->> 'revision', e.detail ->> 'stage', e.detail ->> 'action')
+      IS DISTINCT FROM (r.currency, r.revision::text, r.stage_no::text, r.action::text)
+   OR (r.reopens IS NOT NULL AND NOT EXISTS (
+           SELECT FROM reconciliation_revisions c WHERE c.entity_no = r.entity_no AND c.stage_no = r.reopens
+             AND c.account_no = r.account_no AND c.currency = r.currency AND c.action = 9 AND c.revision < r.revision))
+
+-- name: reconciliation_lines
+-- Lines that count are numbered without a gap, and none came in twice.
+SELECT x.entity_no, NULL::int8 AS transaction_no,
+       format('lines of account number %s in %s: %s numbers up to %s, %s identities', x.account_no, x.currency,
+              x.numbers, x.last, x.identities) AS what
+FROM (
+    SELECT l.entity_no, l.account_no, l.currency, count(*) AS lines, count(DISTINCT l.number) AS numbers,
+           max(l.number) AS last, count(DISTINCT l.identity) AS identities
+    FROM statement_lines l
+    JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+    GROUP BY l.entity_no, l.account_no, l.currency
+) x
+WHERE x.lines <> x.numbers OR x.lines <> x.last OR x.lines <> x.identities
+
+-- name: reconciliation_statements
+-- A statement has as many lines as it says, and they come to what it says.
+SELECT s.entity_no, NULL::int8 AS transaction_no,
+       format('statement %s of account number %s in %s: %s lines that come to %s, expected %s and %s', number,
+              s.account_no, s.currency, COALESCE(l.lines, 0), COALESCE(l.sum, 0), s.lines, s.sum) AS what
+FROM (
+    SELECT t.entity_no, t.stage_no, t.number, t.account_no, t.currency, t.lines, t.sum FROM statements t
+    JOIN reconciliation_revisions r ON r.entity_no = t.entity_no AND r.stage_no = t.stage_no
+) s
+FULL JOIN (
+    SELECT entity_no, stage_no, statement_number AS number, count(*) AS lines, sum(amount) AS sum
+    FROM statement_lines GROUP BY entity_no, stage_no, statement_number
+) l USING (entity_no, stage_no, number)
+WHERE s.lines <> COALESCE(l.lines, 0) OR s.sum <> COALESCE(l.sum, 0)
+
+-- name: reconciliation_members
+-- A match is of lines that are here, and of transactions of the entity; decisions are of matches. As whole sets: joined by
+-- hashing whatever the planner believes of sizes, for nothing here has an index to go by.
+WITH matches AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, m.lines, m.transactions FROM reconciliation_matches m
+    JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
+), members AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, u.line FROM matches m CROSS JOIN unnest(m.lines) AS u (line)
+), known AS MATERIALIZED (
+    SELECT l.entity_no, l.account_no, l.currency, l.number AS line FROM statement_lines l
+    JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+), posted AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, u.transaction_no
+    FROM matches m CROSS JOIN unnest(m.transactions) AS u (transaction_no)
+), decided AS MATERIALIZED (
+    SELECT d.entity_no, d.account_no, d.currency, d.match_number AS number FROM reconciliation_decisions d
+    JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
+)
+SELECT x.entity_no, NULL::int8 AS transaction_no,
+       format('match %s of account number %s in %s has line %s, which does not exist', x.number, x.account_no, x.currency, x.line) AS what
+FROM members x FULL JOIN known k USING (entity_no, account_no, currency, line)
+WHERE k.entity_no IS NULL AND x.number IS NOT NULL
+UNION ALL
+SELECT x.entity_no, x.transaction_no,
+       format('match %s of account number %s in %s has this transaction, which does not exist', x.number, x.account_no, x.currency)
+FROM posted x
+LEFT JOIN events e ON e.entity_no = x.entity_no AND e.sequence = x.transaction_no AND e.kind IN (1, 7)
+WHERE e.sequence IS NULL
+UNION ALL
+SELECT d.entity_no, NULL, format('a decision about match %s of account number %s in %s, which does not exist', d.number,
+                                 d.account_no, d.currency)
+FROM decided d FULL JOIN matches m USING (entity_no, account_no, currency, number)
+WHERE m.lines IS NULL
+
+-- name: reconciliation_doubles
+-- Nothing is in two matches that hold.
+WITH states AS (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, m.state, r.revision, m.lines, m.transactions
+    FROM reconciliation_matches m
+    JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
+    UNION ALL
+    SELECT d.entity_no, d.account_no, d.currency, d.match_number, d.state, r.revision, NULL, NULL
+    FROM reconciliation_decisions d
+    JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
+), live AS (
+    SELECT entity_no, account_no, currency, number, max(lines) AS lines, max(transactions) AS transactions
+    FROM states GROUP BY entity_no, account_no, currency, number
+    HAVING (array_agg(state ORDER BY revision DESC))[1] <= 2
+)
+SELECT x.entity_no, NULL::int8 AS transaction_no,
+       format('%s %s of account number %s in %s is in %s matches', x.what, x.member, x.account_no, x.currency, count(*)) AS what
+FROM (
+    SELECT l.entity_no, l.account_no, l.currency, 'line' AS what, u.member FROM live l CROSS JOIN unnest(l.lines) AS u (member)
+    UNION ALL
+    SELECT l.entity_no, l.account_no, l.currency, 'transaction', u.member FROM live l CROSS JOIN unnest(l.transactions) AS u (member)
+) x
+GROUP BY x.entity_no, x.account_no, x.currency, x.what, x.member HAVING count(*) > 1
+
+-- name: frozen_changes
+-- What a closing that still counts has frozen is CLEARED or POSTED, and was not edited since.
+SELECT f.entity_no, f.transaction_no,
+       format('event %s changes what a closed reconciliation holds', e.sequence) AS what
+FROM frozen_transactions f
+JOIN reconciliation_revisions r ON r.entity_no = f.entity_no AND r.stage_no = f.stage_no
+LEFT JOIN reconciliation_revisions o ON o.entity_no = f.entity_no AND o.reopens = f.stage_no
+JOIN events e ON e.entity_no = f.entity_no AND e.transaction_no = f.transaction_no AND e.revision > 1
+    AND e.sequence > r.sequence AND e.sequence < COALESCE(o.sequence, 9223372036854775807) AND e.kind IN (2, 5, 6)
+
 -- name: triggers
 -- Those that can be switched off, of all tables.
 SELECT c.relname || '.' || t.tgname AS name, pg_get_triggerdef(t.oid) AS definition, t.tgenabled::text AS enabled

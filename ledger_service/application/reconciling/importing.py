@@ -1,0 +1,206 @@
+"""From a bank's file to the rows that it adds: whole or not at all, each line once. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from ledger_service.application.reconciling.staging import Baseline, NewLine, NewStatement, State
+from ledger_service.domain.errors import LedgerError, Reason, invalid
+from ledger_service.statements.model import Balance, Line, Statement, StatementFile
+
+_IDENTITY_BYTES = 16
+_MOST_DIGITS = 38
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """The statements of a file, in the order of their days, with the identities of their lines."""
+
+    currency: str
+    statements: tuple[Statement, ...]
+    identities: tuple[tuple[bytes, ...], ...]
+    contradictions: tuple[str, ...]
+
+    @property
+    def first_day(self) -> date | None:
+        """Of the earliest booking; of a file without lines, the first day after an opening balance."""
+        days = [line.booking_date for statement in self.statements for line in statement.lines]
+        if days:
+            return min(days)
+        known = [
+            one.opening.date for one in self.statements if one.opening is not None and one.opening.date is not None
+        ]
+        return min(known) + timedelta(days=1) if known else None
+
+
+def incoming(file: StatementFile, wanted_currency: str, opening: Decimal | None, closing: Decimal | None) -> Incoming:
+    """Check that it is of one account and currency. Raises LedgerError STATEMENT_MISMATCH, INVALID_ARGUMENT."""
+    statements = [replace(one, lines=tuple(line for line in one.lines if line.booked)) for one in file.statements]
+    if not statements:
+        raise invalid("file", "holds no statement")
+    accounts = sorted({one.account for one in statements if one.account})
+    if len(accounts) > 1:
+        raise _mismatch(
+            f"holds statements of {len(accounts)} accounts ({', '.join(accounts[:3])}); send a file for each"
+        )
+    currencies = sorted({one.currency for one in statements if one.currency})
+    if len(currencies) > 1:
+        raise _mismatch(f"holds statements in {' and '.join(currencies)}; send a file for each")
+    if currencies and wanted_currency and currencies != [wanted_currency]:
+        raise _mismatch(f"is in {currencies[0]}, the reconciliation in {wanted_currency}")
+    if opening is not None or closing is not None:
+        statements = [_with_balances(statements, opening, closing)]
+    statements.sort(key=_place)
+    return Incoming(
+        wanted_currency or (currencies[0] if currencies else ""),
+        tuple(statements),
+        _identities(statements),
+        tuple(f"line {one.line}: {one.message}" for one in file.warnings),
+    )
+
+
+def _with_balances(statements: Sequence[Statement], opening: Decimal | None, closing: Decimal | None) -> Statement:
+    if len(statements) != 1:
+        raise invalid(
+            "opening_balance", f"the file holds {len(statements)} statements: whose balance is it? Leave it out"
+        )
+    [statement] = statements
+    for name, given, told in (("opening", opening, statement.opening), ("closing", closing, statement.closing)):
+        if given is not None and told is not None and told.amount != given:
+            raise invalid(f"{name}_balance", f"the file says {told.amount}; leave it out")
+    days = [line.booking_date for line in statement.lines]
+    if opening is not None and statement.opening is None:
+        statement = replace(statement, opening=Balance(opening, min(days, default=None), statement.line))
+    if closing is not None and statement.closing is None:
+        statement = replace(statement, closing=Balance(closing, max(days, default=None), statement.line))
+    return statement
+
+
+def _place(statement: Statement) -> tuple[date, date, int]:
+    """By their days; those without one stay where they are in the file, before the others of their day."""
+    days = [line.booking_date for line in statement.lines]
+    closing = statement.closing.date if statement.closing is not None else None
+    last = closing or max(days, default=date.min)
+    return last, min(days, default=last), statement.line
+
+
+def _identities(statements: Sequence[Statement]) -> tuple[tuple[bytes, ...], ...]:
+    """For each line a digest of what is in it and which of several alike in the file it is.
+
+    Two files that overlap both have all lines of the days they share, in whatever order: the second of two lines alike
+    is the second one in both.
+    """
+    seen: Counter[bytes] = Counter()
+    return tuple(tuple(_identity(line, seen) for line in statement.lines) for statement in statements)
+
+
+def _identity(line: Line, seen: Counter[bytes]) -> bytes:
+    parts = (
+        line.booking_date.isoformat(), line.value_date.isoformat(), str(line.amount.normalize()), line.counterparty,
+        line.counterparty_account, *line.references, line.text, line.bank_code,
+    )  # fmt: skip
+    content = "\0".join(" ".join(part.split()) for part in parts).encode()
+    seen[content] += 1
+    return hashlib.sha256(content + b"\0" + str(seen[content]).encode()).digest()[:_IDENTITY_BYTES]
+
+
+def new_rows(
+    arrived: Incoming, known: set[bytes], state: State, *, exponent: int, is_inverted: bool
+) -> tuple[list[NewStatement], list[NewLine]]:
+    """The rows that a file adds: all of its statements, and the lines that are not here yet.
+
+    Raises LedgerError INVALID_ARGUMENT: an amount has more decimals than the currency. RECONCILIATION_CLOSED: a new
+    line belongs to days that are settled.
+    """
+    sign = -1 if is_inverted else 1
+    baseline = state.baseline
+    statements: list[NewStatement] = []
+    lines: list[NewLine] = []
+    number, last = state.last_statement, state.last_line
+    for statement, identities in zip(arrived.statements, arrived.identities, strict=True):
+        number += 1
+        first = last
+        for line, identity in zip(statement.lines, identities, strict=True):
+            if identity in known:
+                continue
+            if baseline is not None and line.booking_date <= baseline.until:
+                raise _settled(line, baseline)
+            last += 1
+            lines.append(_new_line(line, last, number, identity, exponent, sign))
+        fresh = lines[len(lines) - (last - first) :] if last > first else []
+        opening, closing = statement.opening, statement.closing
+        statements.append(
+            NewStatement(
+                number,
+                statement.number,
+                statement.account,
+                None if opening is None else sign * minor_units(opening.amount, exponent, opening.line),
+                None if opening is None else opening.date,
+                None if closing is None else sign * minor_units(closing.amount, exponent, closing.line),
+                None
+                if closing is None
+                else closing.date or max((x.booking_date for x in statement.lines), default=None),
+                len(fresh),
+                len(statement.lines) - len(fresh),
+                sum(line.amount for line in fresh),
+                arrived.contradictions if number == state.last_statement + 1 else (),
+            )
+        )
+    return statements, lines
+
+
+def _new_line(line: Line, number: int, statement: int, identity: bytes, exponent: int, sign: int) -> NewLine:
+    parts = tuple(
+        sign * minor_units(detail.amount, exponent, line.line) for detail in line.details if detail.amount is not None
+    )
+    # The payments of a batch may name what the line itself does not.
+    references = dict.fromkeys((*line.references, *(one for detail in line.details for one in detail.references)))
+    return NewLine(
+        number,
+        statement,
+        line.booking_date,
+        line.value_date,
+        sign * minor_units(line.amount, exponent, line.line),
+        line.counterparty or (line.details[0].counterparty if len(line.details) == 1 else ""),
+        line.counterparty_account,
+        tuple(references),
+        line.text,
+        line.bank_code,
+        parts if len(parts) == len(line.details) and len(parts) > 1 else (),
+        line.raw,
+        identity,
+    )
+
+
+def minor_units(amount: Decimal, exponent: int, line: int) -> int:
+    """An amount of the file, exactly. Raises LedgerError INVALID_ARGUMENT."""
+    scaled = amount.scaleb(exponent)
+    units = int(scaled)
+    if units != scaled or abs(units) >= 10**_MOST_DIGITS:
+        raise LedgerError(
+            Reason.INVALID_ARGUMENT,
+            f"line {line}: {amount} can't be an amount of this currency, which has {exponent} decimals",
+            {"field": "file", "line": str(line)},
+        )
+    return units
+
+
+def _settled(line: Line, baseline: Baseline) -> LedgerError:
+    until = baseline.until.isoformat()
+    why = "is closed up to" if baseline.is_closing else "begins only after"
+    advice = "reopen it" if baseline.is_closing else "start it at an earlier day"
+    return LedgerError(
+        Reason.RECONCILIATION_CLOSED,
+        f"line {line.line} of the file was booked on {line.booking_date}, but the reconciliation {why} {until}; "
+        f"{advice} first",
+        {"date": until},
+    )
+
+
+def _mismatch(message: str) -> LedgerError:
+    return LedgerError(Reason.STATEMENT_MISMATCH, f"file: {message}", {"field": "file"})

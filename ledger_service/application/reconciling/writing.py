@@ -1,0 +1,109 @@
+"""What all writing use cases of reconciliation have in common."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import NamedTuple
+
+from ledger_service.application.access import Principal
+from ledger_service.application.directory import Directory
+from ledger_service.application.paging import PageTokens
+from ledger_service.application.ports import ReadStore
+from ledger_service.application.reconciling.changes import Changes, not_found
+from ledger_service.application.reconciling.looking import Looking, profile_of
+from ledger_service.application.reconciling.ports import Workshop
+from ledger_service.application.reconciling.records import Context, Failure, MatchState
+from ledger_service.application.reconciling.settling import Settling
+from ledger_service.application.reconciling.staging import Baseline, Book, OpenItem, ReconciliationStore, State
+from ledger_service.application.reconciling.standing import live_matches
+from ledger_service.application.reconciling.upload import Spool
+from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.identifiers import is_genuine, parse_transaction_id
+from ledger_service.domain.money import Currencies
+from ledger_service.domain.transaction import Status
+
+DAY = timedelta(days=1)
+_NO_DAY = date.max
+
+
+class Parts(NamedTuple):
+    """What reconciliation works with."""
+
+    store: ReconciliationStore
+    changes: Changes
+    settling: Settling
+    workshop: Workshop
+    spool: Spool
+    reads: ReadStore
+    directory: Directory
+    tokens: PageTokens
+    currencies: Currencies
+
+
+class Writing(Looking):
+    """The parts, and what several use cases do with them."""
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts.store, parts.changes, parts.directory, parts.tokens, parts.currencies)
+        self._settling = parts.settling
+        self._workshop = parts.workshop
+        self._spool = parts.spool
+        self._reads = parts.reads
+
+    async def _clear(self, principal: Principal, context: Context, book: Book) -> tuple[int, list[Failure]]:
+        """Set the PENDING transactions of all CONFIRMED matches CLEARED, if the profile says so.
+
+        Done after the change that confirmed them, and again after a replay: cut off in between, the next call goes on.
+        """
+        state = await self._load(context, book)
+        if not profile_of(state).profile.clears:
+            return 0, []
+        pending = {item.transaction_no for item in state.items if item.status == Status.PENDING}
+        wanted = {
+            number: match.number
+            for match in live_matches(state)[0]
+            if match.state == MatchState.CONFIRMED
+            for number in match.transactions
+            if number in pending
+        }
+        return await self._settling.clear(principal, context, wanted)
+
+    async def _carried(self, context: Context, book: Book, state: State, until: date) -> list[OpenItem]:
+        """Transactions that count after a day."""
+        return await self._store.items_since(
+            book, context.account.normal_side, context.entity.time_zone, state.entry_number, until + DAY, ()
+        )
+
+    async def _items_numbered(
+        self, context: Context, book: Book, state: State, numbers: list[int]
+    ) -> dict[int, OpenItem]:
+        """Some transactions of the account, by number."""
+        if not numbers:
+            return {}
+        found = await self._store.items_since(
+            book, context.account.normal_side, context.entity.time_zone, state.entry_number, _NO_DAY, numbers
+        )
+        return {item.transaction_no: item for item in found}
+
+    def _check_begun(self, context: Context, state: State) -> Baseline:
+        if state.baseline is None:
+            raise not_found(context.account.account_id, context.currency, [])
+        return state.baseline
+
+
+def transaction_number(context: Context, text: str, field: str) -> int:
+    """The number behind an id of this entity. Raises LedgerError TRANSACTION_NOT_FOUND."""
+    place = parse_transaction_id(text)
+    entity = context.entity
+    if place is None or place[0] != entity.entity_no or not is_genuine(*place, entity.id_key):
+        raise no_transaction(text, field)
+    return place[1]
+
+
+def no_transaction(text: str, field: str) -> LedgerError:
+    """A transaction that does not exist in this entity, or not on this account: the same to who can't tell."""
+    return LedgerError(
+        Reason.TRANSACTION_NOT_FOUND,
+        f"{field}: transaction {text} does not exist, or has not changed this account",
+        {"transaction_id": text, "field": field},
+    )
