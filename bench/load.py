@@ -1,92 +1,154 @@
-"""A load process: sends requests that were serialized beforehand, so that the client is not what is measured.
+"""A load process in Python: batches, streams, and single calls where there is no ghz.
 
-Run by bench.__main__ as `python -m bench.load`; reads its task as JSON from standard input, says `ready`,
-waits for a line, sends for the given time, and answers with the counts as JSON.
+Run by bench.driving as `python -m bench.load`; see bench.child for how they speak.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import random
-import sys
 import time
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import grpc
-import uvloop
 
-from ledger.v1 import money_pb2
+from bench.child import answer_tasks
+from bench.errors import BenchError
+from bench.requests import Mix, Requests
 from ledger.v1 import transaction_service_pb2 as pb
 
-_SERVICE = "/ledger.v1.TransactionService/"
-_POSTED = 3
+SERVICE = "/ledger.v1.TransactionService/"
+_OPTIONS = (
+    ("grpc.max_receive_message_length", 64 << 20),
+    # Each channel a connection of its own: with several processes of the service they must spread.
+    ("grpc.use_local_subchannel_pool", 1),
+)
 
 
-def transfer(entity_id: str, key: str, accounts: list[str], chance: random.Random) -> pb.CreateTransactionRequest:
-    """A two-posting transaction between two of the accounts."""
-    debit, credit = chance.sample(accounts, 2)
-    return pb.CreateTransactionRequest(
-        entity_id=entity_id,
-        idempotency_key=key,
-        debit_account_id=debit,
-        credit_account_id=credit,
-        amount=money_pb2.Money(currency="USD", amount=f"{chance.randrange(1, 100_000)}.00"),
-        status=_POSTED,  # type: ignore[arg-type]
-        description="benchmark",
-    )
+class Refused(BenchError):
+    """The service said no: a benchmark of refusals would be a fast one."""
 
 
-async def run(task: dict[str, object]) -> dict[str, object]:
-    """Send for `seconds` from `concurrency` callers; count what was answered in that time."""
-    name, seconds, size = str(task["name"]), float(str(task["seconds"])), int(str(task["batch_size"]))
-    accounts, entities = [str(one) for one in task["accounts"]], [str(one) for one in task["entities"]]  # type: ignore[attr-defined]
-    chance = random.Random(name)  # repeatable, not secret
-    method = "BatchCreateTransactions" if size > 1 else "CreateTransaction"
-    metadata = (("authorization", f"Bearer {task['token']}"),)
-    latencies: list[float] = []
-    number = 0
+class Load:
+    """One measurement: sends until the time is over, waits for what is on its way."""
 
-    def serialized(caller: int) -> bytes:
-        nonlocal number
-        entity_id = entities[caller % len(entities)]
-        requests = []
-        for _ in range(size):
-            number += 1
-            requests.append(transfer(entity_id, f"{name}-{number:09d}", accounts, chance))
-        if size == 1:
-            return requests[0].SerializeToString()
-        return pb.BatchCreateTransactionsRequest(entity_id=entity_id, requests=requests).SerializeToString()
+    def __init__(self, task: dict[str, Any]) -> None:
+        self._task = task
+        self._requests = Requests(Mix(**task["mix"]), task["seed"])
+        self._metadata = (("authorization", f"Bearer {task['token']}"),)
+        self._ends: list[float] = []
+        self._latencies: list[float] = []
+        self._end = 0.0
 
-    options = (("grpc.max_receive_message_length", 64 << 20), ("grpc.use_local_subchannel_pool", 1))
-    async with grpc.aio.insecure_channel(str(task["target"]), options=options) as channel:
-        call = channel.unary_unary(_SERVICE + method)
-        concurrency, prepared_each = int(str(task["concurrency"])), int(str(task["prepared"]))
-        prepared = [[serialized(caller) for _ in range(prepared_each)] for caller in range(concurrency)]
-        print("ready", flush=True)
-        await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-        began = time.perf_counter()
-        end = began + seconds
+    async def run(self) -> dict[str, Any]:
+        """Begins at the appointed time, so that several processes begin together."""
+        kinds: dict[str, Callable[[list[grpc.aio.Channel]], Awaitable[None]]] = {
+            "single": self._singles, "paced": self._paced, "batch": self._batches, "stream": self._streams,
+        }  # fmt: skip
+        channels = [
+            grpc.aio.insecure_channel(self._task["target"], options=_OPTIONS) for _ in range(self._task["connections"])
+        ]
+        try:
+            await asyncio.gather(*(channel.channel_ready() for channel in channels))
+            await asyncio.sleep(max(0.0, self._task["start"] - time.time()))
+            began = time.time()
+            self._end = began + self._task["seconds"]
+            await kinds[self._task["kind"]](channels)
+            ended = time.time()
+        finally:
+            for channel in channels:
+                await channel.close()
+        return {"began": began, "ended": ended, "ends": self._ends, "latencies": self._latencies}
 
-        async def caller(requests: list[bytes]) -> None:
-            for request in requests:
-                sent = time.perf_counter()
-                if sent >= end:
-                    return
-                answer = await call(request, metadata=metadata)
-                latencies.append(time.perf_counter() - sent)
-                if size > 1 and pb.BatchCreateTransactionsResponse.FromString(answer).results[-1].HasField("error"):
-                    raise RuntimeError("a transaction of the benchmark was refused")
-            raise RuntimeError("the benchmark ran out of prepared requests: raise `prepared`")
+    def _answered(self, sent: float) -> None:
+        now = time.time()
+        self._ends.append(now)
+        self._latencies.append(now - sent)
 
-        await asyncio.gather(*(caller(requests) for requests in prepared))
-        took = time.perf_counter() - began
-    latencies.sort()
-    return {
-        "transactions": len(latencies) * size,
-        "seconds": took,
-        "latencies": latencies[:: max(1, len(latencies) // 2000)],
-    }
+    def _call(self, channel: grpc.aio.Channel, method: str) -> Any:  # noqa: ANN401  # a call of bytes
+        return channel.unary_unary(SERVICE + method)
+
+    async def _single(self, call: Any, sent: float) -> None:  # noqa: ANN401
+        answer = await call(self._requests.single(), metadata=self._metadata)
+        self._answered(sent)
+        if not answer:
+            raise Refused("an empty answer")
+
+    async def _singles(self, channels: list[grpc.aio.Channel]) -> None:
+        async def caller(call: Any) -> None:  # noqa: ANN401
+            while (sent := time.time()) < self._end:
+                await self._single(call, sent)
+
+        calls = [self._call(channel, "CreateTransaction") for channel in channels]
+        await asyncio.gather(*(caller(calls[one % len(calls)]) for one in range(self._task["concurrency"])))
+
+    async def _paced(self, channels: list[grpc.aio.Channel]) -> None:
+        """At a steady rate, whether earlier calls are answered or not; latency counts from the appointed time."""
+        calls = [self._call(channel, "CreateTransaction") for channel in channels]
+        step, began = 1 / self._task["rate"], time.time()
+        async with asyncio.TaskGroup() as group:
+            number = 0
+            while (due := began + number * step) < self._end:
+                wait = due - time.time()
+                if wait > 0:
+                    await asyncio.sleep(wait)
+                group.create_task(self._single(calls[number % len(calls)], due))
+                number += 1
+
+    async def _batches(self, channels: list[grpc.aio.Channel]) -> None:
+        size, entities = self._task["size"], self._task["mix"]["entities"]
+
+        async def caller(number: int) -> None:
+            call = self._call(channels[number % len(channels)], "BatchCreateTransactions")
+            while time.time() < self._end:
+                request = self._requests.batch(size, number % entities)
+                sent = time.time()
+                answer = await call(request, metadata=self._metadata)
+                self._answered(sent)
+                results = pb.BatchCreateTransactionsResponse.FromString(answer).results
+                if len(results) != size or any(one.HasField("error") or one.response.replayed for one in results):
+                    raise Refused("a transaction of a batch was refused or replayed")
+
+        await asyncio.gather(*(caller(number) for number in range(self._task["concurrency"])))
+
+    async def _streams(self, channels: list[grpc.aio.Channel]) -> None:
+        window = self._task["window"]
+
+        async def stream(channel: grpc.aio.Channel) -> None:
+            room = asyncio.Semaphore(window)
+            sent: list[float] = []
+            # Bytes in; answers are read as messages, as a caller would who looks at them.
+            call = channel.stream_stream(
+                SERVICE + "StreamCreateTransactions",
+                response_deserializer=pb.StreamCreateTransactionsResponse.FromString,
+            )(metadata=self._metadata)
+
+            async def send() -> None:
+                while time.time() < self._end:
+                    await room.acquire()
+                    sent.append(time.time())
+                    await call.write(self._requests.streamed())
+                await call.done_writing()
+
+            sending = asyncio.ensure_future(send())
+            received = 0
+            async for answer in call:
+                if answer.index != received or not answer.HasField("response"):
+                    raise Refused(f"answer {received} of a stream: {answer.error.message or answer.index}")
+                self._answered(sent[received])
+                received += 1
+                room.release()
+            await sending
+            if received != len(sent):
+                raise Refused(f"a stream answered {received} of {len(sent)} requests")
+
+        await asyncio.gather(*(stream(channels[number % len(channels)]) for number in range(self._task["concurrency"])))
+
+
+async def handle(task: dict[str, Any]) -> dict[str, Any]:
+    """One measurement."""
+    return await Load(task).run()
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(run(json.loads(sys.stdin.readline())))), flush=True)
+    answer_tasks(handle)

@@ -1,46 +1,44 @@
-"""A load process for REST: requests made beforehand, on raw connections, so that the client is not what is measured.
+"""A load process for REST, on raw connections, so that the client is not what is measured.
 
-Run by bench.__main__ as `python -m bench.load_rest`; speaks with it as bench.load does.
+Run by bench.scenarios.rest as `python -m bench.load_rest`; see bench.child for how they speak.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
 import random
-import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
-import uvloop
+from bench.child import answer_tasks
+from bench.requests import DESCRIPTION, Mix, account_id, entity_id
 
 _CREATED = b"HTTP/1.1 201"
 _LENGTH = b"content-length: "
 
 
-def request(task: dict[str, Any], entity: str, key: str, chance: random.Random) -> bytes:
-    """One POST /v1/transactions, as it goes over the wire."""
-    debit, credit = chance.sample(task["accounts"], 2)
-    body = json.dumps({
-        "amount": f"{chance.randint(1, 99_999) / 100:.2f}",
-        "debitAccountId": debit,
-        "creditAccountId": credit,
-        "description": "Benchmark",
-        "status": "PENDING",
-    }).encode()  # fmt: skip
-    head = (
-        f"POST /v1/transactions?entityId={entity} HTTP/1.1\r\nhost: ledger\r\n"
-        f"authorization: Bearer {task['token']}\r\ncontent-type: application/json\r\n"
-        f"idempotency-key: {key}\r\ncontent-length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+def requests(task: dict[str, Any], mix: Mix, key: str, chance: random.Random) -> Iterator[bytes]:
+    """POST /v1/transactions without end, as they go over the wire."""
+    for number in itertools.count():
+        debit, credit = chance.sample(range(mix.accounts), 2)
+        body = (
+            f'{{"amount":{chance.randint(1, 99_999)}.00,"debitAccountId":"{account_id(debit)}",'
+            f'"creditAccountId":"{account_id(credit)}","description":"{DESCRIPTION}","status":"PENDING"}}'
+        )
+        yield (
+            f"POST /v1/transactions?entityId={entity_id(chance.randrange(mix.entities))} HTTP/1.1\r\nhost: ledger\r\n"
+            f"authorization: Bearer {task['token']}\r\ncontent-type: application/json\r\n"
+            f"idempotency-key: {key}-{number}\r\ncontent-length: {len(body)}\r\n\r\n{body}"
+        ).encode()
 
 
 class Caller(asyncio.Protocol):
     """One connection: sends the next request when the answer to the last one is whole."""
 
-    def __init__(self, requests: list[bytes], deadline: float, counts: dict[str, Any]) -> None:
-        self._requests = iter(requests)
+    def __init__(self, requests: Iterator[bytes], deadline: float, counts: dict[str, Any]) -> None:
+        self._requests = requests
         self._deadline = deadline
         self._counts = counts
         self._buffer = b""
@@ -64,15 +62,16 @@ class Caller(asyncio.Protocol):
             self._end(SystemExit(f"refused: {self._buffer[:600]!r}"))
             return
         self._buffer = b""
-        self._counts["transactions"] += 1
-        self._counts["latencies"].append(time.perf_counter() - self._began)
+        now = time.time()
+        self._counts["ends"].append(now)
+        self._counts["latencies"].append(now - self._began)
         self._next()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._end(SystemExit("the service hung up"))
 
     def _next(self) -> None:
-        self._began = time.perf_counter()
+        self._began = time.time()
         following = next(self._requests, None) if self._began < self._deadline else None
         if following is None:
             self._end(None)
@@ -88,30 +87,23 @@ class Caller(asyncio.Protocol):
         self._transport.close()
 
 
-async def main() -> None:
-    task = json.loads(sys.stdin.readline())
-    chance = random.Random(task["name"])
-    prepared = [
-        [
-            request(task, task["entities"][caller % len(task["entities"])], f"{task['name']}-{caller}-{number}", chance)
-            for number in range(task["prepared"])
-        ]
-        for caller in range(task["concurrency"])
-    ]
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
+async def handle(task: dict[str, Any]) -> dict[str, Any]:
+    """One measurement."""
+    mix = Mix(**task["mix"])
+    chance = random.Random(task["seed"])  # repeatable, not secret
     host, _, port = task["target"].rpartition(":")
-    counts: dict[str, Any] = {"transactions": 0, "latencies": []}
-    began = time.perf_counter()
     loop = asyncio.get_running_loop()
-    callers = [Caller(requests, began + task["seconds"], counts) for requests in prepared]
+    counts: dict[str, Any] = {"ends": [], "latencies": []}
+    began = time.time()
+    callers = [
+        Caller(requests(task, mix, f"{task['seed']}-{number}", chance), began + task["seconds"], counts)
+        for number in range(task["concurrency"])
+    ]
     for caller in callers:
-        await loop.create_connection(lambda caller=caller: caller, host, int(port))
+        await loop.create_connection(lambda caller=caller: caller, host, int(port))  # type: ignore[misc]
     await asyncio.gather(*(caller.done for caller in callers))
-    counts["seconds"] = time.perf_counter() - began
-    sys.stdout.write(json.dumps(counts))
+    return {"began": began, "ended": time.time(), **counts}
 
 
 if __name__ == "__main__":
-    uvloop.run(main())
+    answer_tasks(handle)

@@ -1,0 +1,223 @@
+"""The large ledger: made once through the service itself, in batches, measured while it is made, and kept.
+
+One entity; each fifth transaction debits one account, which so gets 1,000,000 entries of 5,000,000; another one gets
+10; the rest is uniform over 10,000 accounts. Effective times rise evenly over two years, one in 1,003 is backdated
+by ten days. It can be cut off at any moment: every transaction has a key by its number, and the next run goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+
+from bench import machine, serving
+from bench.errors import BenchError
+from bench.paging import LastPages, find_last_pages
+from bench.requests import transfer
+from bench.serving import Service, create_accounts
+from ledger.v1 import transaction_service_pb2 as pb
+from ledger_client import LedgerClient, timestamp
+from ledger_client import messages as m
+from ledger_service.storage.embedded import EmbeddedPostgres
+
+ENTITY = "large"
+BUSY, QUIET = "account-busy", "account-quiet"
+COMMON_WORD, RARE_WORD = "invoice", "zebra"
+ACCOUNTS = 10_000
+BEGINNING = datetime(2024, 1, 1, tzinfo=UTC)
+SPAN = timedelta(days=730)
+MONTH = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
+MIDDLE = BEGINNING + SPAN / 2
+CHUNKS = 50
+BATCH = 1_000
+_RECIPE = 1
+_IN_FLIGHT = 2
+"""Batches on their way: one is written while the next is read."""
+_WORDS = ("office", "travel", "payroll", "rent", "licence", "freight", "repair")
+
+
+@dataclass(slots=True)
+class Chunk:
+    """Some of the transactions, as they were written; `resumed`: cut off in between, so its rate says nothing."""
+
+    transactions: int
+    seconds: float
+    resumed: bool
+    busy_before: float
+
+    @property
+    def rate(self) -> float:
+        """Transactions a second."""
+        return self.transactions / self.seconds
+
+
+@dataclass(slots=True)
+class State:
+    """What is there, kept beside the data."""
+
+    transactions: int
+    recipe: int = _RECIPE
+    chunks: list[Chunk] = field(default_factory=list)
+    begun: bool = False
+    """A chunk is under way, or was when the last run was cut off."""
+    verified: dict[str, int] | None = None
+    last_pages: LastPages = field(default_factory=dict)
+
+    @property
+    def chunk_size(self) -> int:
+        """Transactions of a chunk: 100,000 of 5,000,000."""
+        return self.transactions // CHUNKS
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A ledger of so many transactions in a folder of its own."""
+
+    folder: Path
+    transactions: int
+
+    @classmethod
+    def of(cls, data: Path, transactions: int) -> Dataset:
+        """Where it is kept. Sizes are rounded up to whole chunks."""
+        rounded = -(-transactions // CHUNKS) * CHUNKS
+        return cls(data / f"ledger-{rounded}", rounded)
+
+    def state(self) -> State:
+        """As it was left; raises SystemExit when it was made by another recipe."""
+        try:
+            content = json.loads((self.folder / "state.json").read_text("utf-8"))
+        except FileNotFoundError:
+            return State(self.transactions)
+        if content["recipe"] != _RECIPE:
+            raise SystemExit(f"{self.folder} was made by another version of the bench: remove it")
+        content["chunks"] = [Chunk(**one) for one in content["chunks"]]
+        return State(**content)
+
+    def save(self, state: State) -> None:
+        """Whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = self.folder / "state.new"
+        fresh.write_text(json.dumps(asdict(state), indent=1) + "\n", "utf-8")
+        fresh.replace(self.folder / "state.json")
+
+    @asynccontextmanager
+    async def served(self, token: str, workers: int = 1) -> AsyncIterator[Service]:
+        """A PostgreSQL and a service on it; both are stopped at the end."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        postgres = await EmbeddedPostgres.start((self.folder / "data").absolute(), progress=lambda _: None)
+        try:
+            async with serving.serving(postgres, token, workers) as service:
+                yield service
+        finally:
+            await postgres.stop()
+
+    async def ensure(self, token: str, say: Callable[[str], None]) -> State:
+        """Make what is missing of it: rows, proof, and the tokens of the last pages."""
+        state = self.state()
+        if len(state.chunks) == CHUNKS and state.verified and state.last_pages:
+            return state
+        async with self.served(token) as service, service.client() as client:
+            if len(state.chunks) < CHUNKS:
+                await self._fill(client, state, say)
+                await _analyze(service.dsn)
+            if not state.last_pages:
+                say(f"{self.transactions:,} transactions: walking through all pages, for the last ones")
+                state.last_pages = await find_last_pages(client, ENTITY, BUSY, MONTH)
+                self.save(state)
+            if state.verified is None:
+                say(f"{self.transactions:,} transactions: verifying every entry")
+                state.verified = await serving.prove(service.dsn)
+                self.save(state)
+        return state
+
+    async def _fill(self, client: LedgerClient, state: State, say: Callable[[str], None]) -> None:
+        if not state.chunks and not state.begun:
+            await client.entities.CreateEntity(m.CreateEntityRequest(entity_id=ENTITY, name="Large"))
+            await create_accounts(client, ENTITY, [BUSY, QUIET, *(f"account-{one:05d}" for one in range(ACCOUNTS))])
+        for number in range(len(state.chunks), CHUNKS):
+            resumed, state.begun = state.begun, True
+            self.save(state)
+            busy = await machine.busy_share(0.2)
+            began = time.monotonic()
+            await self._chunk(client, number * state.chunk_size, state.chunk_size)
+            chunk = Chunk(state.chunk_size, time.monotonic() - began, resumed, round(busy, 3))
+            state.chunks.append(chunk)
+            state.begun = False
+            self.save(state)
+            say(f"{(number + 1) * state.chunk_size:,} of {self.transactions:,} transactions, {chunk.rate:,.0f}/s")
+
+    async def _chunk(self, client: LedgerClient, first: int, count: int) -> None:
+        room = asyncio.Semaphore(_IN_FLIGHT)
+
+        async def send(start: int, end: int) -> None:
+            try:
+                request = pb.BatchCreateTransactionsRequest(
+                    entity_id=ENTITY, requests=[self.request(number) for number in range(start, end)]
+                )
+                answer = await client.transactions.BatchCreateTransactions(request)
+            finally:
+                room.release()
+            for one in answer.results:
+                if one.HasField("error"):
+                    raise BenchError(f"the service refused a transaction of the set-up: {one.error.message}")
+
+        async with asyncio.TaskGroup() as group:
+            for start in range(first, first + count, BATCH):
+                await room.acquire()
+                group.create_task(send(start, min(start + BATCH, first + count)))
+
+    def request(self, number: int) -> pb.CreateTransactionRequest:
+        """The transaction of a number: the same in every run."""
+        tenth = max(1, self.transactions // 10)
+        # Steps that share no factor with the number of accounts visit all of them, in no order.
+        debit, credit = number * 7_919 % ACCOUNTS, (number * 6_367 + 1 + number // ACCOUNTS) % ACCOUNTS
+        if debit == credit:
+            credit = (credit + 1) % ACCOUNTS
+        names = [f"account-{debit:05d}", f"account-{credit:05d}"]
+        if number % 5 == 0:
+            names[0] = BUSY
+        if number % tenth == 7:
+            names[1] = QUIET
+        words = [_WORDS[number % len(_WORDS)]]
+        if number % 50 == 1:
+            words.append(COMMON_WORD)
+        if number % tenth == 3:
+            words.append(RARE_WORD)
+        amount = f"{number * 104_729 % 99_991 + 1}.00"
+        request = transfer(ENTITY, f"large-{number:010d}", *names, amount)
+        request.description = f"Payment {number:07d} {' '.join(words)}"
+        at = BEGINNING + number * (SPAN / self.transactions) - timedelta(days=10 if number % 1_003 == 0 else 0)
+        request.effective_time.CopyFrom(timestamp(at.replace(microsecond=0)))
+        return request
+
+
+async def _analyze(dsn: str) -> None:
+    """What autovacuum would have done by itself in the hours that real growth takes."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute("VACUUM (ANALYZE) ledger.events")
+        await connection.execute("VACUUM (ANALYZE) ledger.entries")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()
+
+
+async def recorded_in_the_middle(dsn: str) -> datetime:
+    """The recorded time at which about half of the transactions were known."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        found: datetime = await connection.fetchval(
+            "SELECT recorded_time FROM ledger.events WHERE sequence = (SELECT max(sequence) / 2 FROM ledger.events)"
+            " LIMIT 1"
+        )
+    finally:
+        await connection.close()
+    return found

@@ -1,0 +1,90 @@
+"""Sends load: by ghz where it is there and knows how, else by Python processes; the yardstick by the very same."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench import ghz
+from bench.child import Child, child
+from bench.figures import Calls
+from bench.requests import Mix
+
+PROCESSES = 2
+"""Of Python, where there is no ghz: one tops out near 2,500 single calls a second."""
+_LEAD_SECONDS = 0.3
+"""For processes to make their connections before all begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How to load; `kind`: single, paced (single calls at `rate` a second), batch, or stream."""
+
+    kind: str
+    mix: Mix
+    concurrency: int
+    connections: int = 8
+    size: int = 1
+    """Transactions in a call."""
+    window: int = 1
+    """Of a stream: requests that may wait for their answers."""
+    rate: float | None = None
+
+    def at_rate(self, rate: float) -> Load:
+        """The same single calls, sent at a steady pace."""
+        return replace(self, kind="paced", rate=rate)
+
+
+class Driver:
+    """The load generators of a run."""
+
+    def __init__(self, children: list[Child], program: Path | None) -> None:
+        self._children = children
+        self._program = program
+        # Keys never repeat, not even against the data of an earlier run.
+        self._seeds = itertools.count(secrets.randbits(31))
+
+    def generator(self, load: Load) -> str:
+        """Which one sends this load, to be stated."""
+        if load.kind in {"single", "paced"} and self._program is not None:
+            return "ghz"
+        return f"{len(self._sharing(load))} Python processes"
+
+    async def drive(self, load: Load, target: str, token: str, seconds: float) -> Calls:
+        """Load a server for so many seconds. Raises BenchError when a call fails or is refused."""
+        task: dict[str, Any] = {
+            "kind": load.kind, "target": target, "token": token, "mix": load.mix.as_json(), "seconds": seconds,
+            "connections": load.connections, "concurrency": load.concurrency, "size": load.size, "window": load.window,
+        }  # fmt: skip
+        if load.rate is not None:
+            task["rate"] = load.rate
+        if load.kind in {"single", "paced"} and self._program is not None:
+            task["connections"] = min(load.connections, load.concurrency)
+            return Calls.merged([await ghz.run(self._program, {**task, "seed": next(self._seeds)})], load.size)
+        chosen = self._sharing(load)
+        task["start"] = time.time() + _LEAD_SECONDS
+        task["concurrency"] = load.concurrency // len(chosen)
+        task["connections"] = max(1, load.connections // len(chosen))
+        if load.rate is not None:
+            task["rate"] = load.rate / len(chosen)
+        answers = await asyncio.gather(*(one.ask({**task, "seed": next(self._seeds)}) for one in chosen))
+        return Calls.merged(answers, load.size)
+
+    def _sharing(self, load: Load) -> list[Child]:
+        # A batch is little work for the one who sends it.
+        return self._children[: 1 if load.kind == "batch" else min(PROCESSES, load.concurrency)]
+
+
+@asynccontextmanager
+async def driver() -> AsyncIterator[Driver]:
+    """Start the generators; at the end they are gone."""
+    async with AsyncExitStack() as stack:
+        children = [await stack.enter_async_context(child("bench.load")) for _ in range(PROCESSES)]
+        yield Driver(children, ghz.find())

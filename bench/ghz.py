@@ -1,0 +1,110 @@
+"""Single calls by ghz: a load generator in Go, so that the generator is not what is measured.
+
+Its requests are serialized beforehand into a file and sent in order, so each has a key of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from google.protobuf import descriptor_pb2
+
+from bench.child import ROOT
+from bench.errors import BenchError
+from bench.requests import Mix, Requests
+from ledger.v1 import transaction_service_pb2
+
+_CALL = "ledger.v1.TransactionService/CreateTransaction"
+_MOST_CALLS_PER_SECOND = 9_000
+"""More requests than this are not prepared; a run that reaches it fails and says so."""
+
+
+def find() -> Path | None:
+    """The one that scripts/install_ghz put beside the caches, or one on the PATH."""
+    local = ROOT / ".cache" / "bin" / "ghz"
+    if local.is_file():
+        return local
+    found = shutil.which("ghz")
+    return Path(found) if found else None
+
+
+async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """One measurement, as bench.load answers it. Raises BenchError when a call failed.
+
+    Task: target, token, mix, seed, seconds, concurrency, connections, and with `rate` the calls a second that are sent
+    whether earlier ones are answered or not.
+    """
+    with tempfile.TemporaryDirectory(prefix="ledger-ghz-") as folder:
+        data, out, protoset = Path(folder) / "requests", Path(folder) / "answer", Path(folder) / "protoset"
+        protoset.write_bytes(descriptors())
+        prepared = int(task["seconds"] * (task.get("rate") or _MOST_CALLS_PER_SECOND)) + task["concurrency"] + 100
+        await asyncio.to_thread(_write, data, Requests(Mix(**task["mix"]), task["seed"]), prepared)
+        command = [
+            str(program), "--insecure", "--protoset", str(protoset), "--call", _CALL, "--binary-file", str(data),
+            "--metadata", json.dumps({"authorization": f"Bearer {task['token']}"}),
+            "--concurrency", str(task["concurrency"]), "--connections", str(task["connections"]),
+            "--duration", f"{task['seconds']:.3f}s", "--duration-stop", "wait", "--timeout", "60s",
+            "--format", "json", "--output", str(out),
+        ]  # fmt: skip
+        if "rate" in task:
+            command += ["--rps", str(max(1, round(task["rate"]))), "--async"]
+        process = await asyncio.create_subprocess_exec(
+            *command, task["target"], stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        said, _ = await process.communicate()
+        if process.returncode != 0 or not out.exists():
+            raise BenchError(f"ghz failed: {said.decode(errors='replace').strip()[-2000:]}")
+        answer = await asyncio.to_thread(lambda: json.loads(out.read_text()))
+    return _calls(answer, prepared)
+
+
+def descriptors() -> bytes:
+    """The service's description for ghz, whose own parser of .proto files does not know proto3's `optional`."""
+    found: dict[str, Any] = {}
+
+    def visit(file: Any) -> None:  # noqa: ANN401  # a FileDescriptor, of whichever implementation
+        if file.name not in found:
+            for dependency in file.dependencies:
+                visit(dependency)
+            found[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
+
+    visit(transaction_service_pb2.DESCRIPTOR)
+    return descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
+
+
+def _write(path: Path, requests: Requests, count: int) -> None:
+    with path.open("wb") as file:
+        for _ in range(count):
+            request = requests.single()
+            file.write(_varint(len(request)) + request)
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def _calls(answer: dict[str, Any], prepared: int) -> dict[str, Any]:
+    details = answer["details"]
+    failed = [one for one in details if one["status"] != "OK"]
+    if failed:
+        raise BenchError(f"{len(failed)} calls failed, the first with {failed[0]['status']}: {failed[0]['error']}")
+    if len(details) > prepared:
+        # Requests would be sent again, and answered as replays.
+        raise BenchError(f"more than {prepared} calls were answered: raise _MOST_CALLS_PER_SECOND in {__file__}")
+    if not details:
+        raise BenchError("no call was answered while it was measured: measure for longer (SECONDS=)")
+    ends = [datetime.fromisoformat(one["timestamp"]).timestamp() for one in details]
+    latencies = [one["latency"] / 1e9 for one in details]
+    began = min(end - latency for end, latency in zip(ends, latencies, strict=True))
+    return {"began": began, "ended": max(ends), "ends": ends, "latencies": latencies}

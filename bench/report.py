@@ -1,0 +1,127 @@
+"""What came out: a table for people, JSON for whoever compares runs."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bench.figures import Outcome
+from bench.running import Options, Run
+from bench.targets import Verdict
+
+_STYLES = {
+    Verdict.STRETCH: "bold green", Verdict.REACHED: "green", Verdict.MISSED: "bold red", Verdict.UNJUDGED: "dim",
+}  # fmt: skip
+
+
+def table(outcomes: Sequence[Outcome]) -> Table:
+    """Targets with their verdicts. Verdicts are words, so that the colour is not needed."""
+    found = Table(title="median of the ratio per round (lowest – highest)", title_justify="left")
+    for heading in ("", "what", "ratio", "wanted", "stretch", "verdict"):
+        found.add_column(heading, justify="right" if heading in {"wanted", "stretch"} else "left")
+    for one in outcomes:
+        wanted, stretch = one.target.limits()
+        what = f"{one.target.what}, {one.note}" if one.note else one.target.what
+        found.add_row(one.target.key, what, spread(one), wanted, stretch, _verdict(one))
+    return found
+
+
+def spread(outcome: Outcome) -> str:
+    """The median, and how far the rounds lie apart."""
+    return f"{outcome.median:.2f} ({min(outcome.ratios):.2f} – {max(outcome.ratios):.2f})"
+
+
+def _verdict(outcome: Outcome) -> Text:
+    word = str(outcome.verdict)
+    if outcome.verdict is not Verdict.UNJUDGED and not outcome.is_clear:
+        # The rounds contradict each other: measure again, longer or on a quieter machine.
+        word += " (not in every round)"
+    return Text(word, style=_STYLES[outcome.verdict])
+
+
+def rates(runs: Sequence[Run]) -> Table:
+    """What stands behind the ratios. These are of this machine and say little elsewhere."""
+    found = Table(title="behind it: medians of the rounds, on this machine", title_justify="left")
+    for heading in ("", "measured", "per second", "p50", "p99"):
+        found.add_column(heading, justify="left" if heading in {"", "measured"} else "right")
+    for run in runs:
+        for label, is_yardstick, rate, p50, p99 in medians(run):
+            style = "dim" if is_yardstick else ""
+            found.add_row(run.key, label, f"{rate:,.0f}", _milliseconds(p50), _milliseconds(p99), style=style)
+        found.add_section()
+    return found
+
+
+def medians(run: Run) -> list[tuple[str, bool, float, float, float]]:
+    """For each label: whether it is a yardstick, and the middle of the rounds' rates, p50 and p99."""
+    labels = dict.fromkeys((one.label, one.is_yardstick) for one in run.measurements)
+    found = []
+    for label, is_yardstick in labels:
+        of_label = [one for one in run.measurements if one.label == label]
+        rate, p50, p99 = (
+            statistics.median(values)
+            for values in zip(*((one.rate, one.p50, one.p99) for one in of_label), strict=True)
+        )
+        found.append((label, is_yardstick, rate, p50, p99))
+    return found
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:,.2f} ms"
+
+
+def content(
+    runs: Sequence[Run], options: Options, machine: dict[str, Any], settings: dict[str, str], when: str
+) -> dict[str, Any]:
+    """Everything, for the JSON file."""
+    return {
+        "time": when,
+        "machine": machine,
+        "database": settings,
+        "state": {
+            "rounds": options.rounds, "seconds": options.seconds, "workers": options.workers, "scale": options.scale,
+            "checks": "all on, proved by verify", "commits": "durable" if is_durable(settings) else "NOT durable",
+        },
+        "scenarios": {
+            run.key: {
+                "facts": run.facts,
+                "targets": {
+                    one.target.key: {
+                        "ratios": [round(ratio, 4) for ratio in one.ratios], "median": round(one.median, 4),
+                        "wanted": one.target.wanted, "stretch": one.target.stretch, "verdict": str(one.verdict),
+                        "note": one.note,
+                    }
+                    for one in run.outcomes()
+                },
+                "measurements": [asdict(one) for one in run.measurements],
+            }
+            for run in runs
+        },
+    }  # fmt: skip
+
+
+def is_durable(settings: dict[str, str]) -> bool:
+    """Whether an acknowledged commit survives a crash of the machine."""
+    return all(settings[name] == "on" for name in ("fsync", "synchronous_commit", "full_page_writes"))
+
+
+def write(path: Path, found: dict[str, Any]) -> None:
+    """As JSON; short numbers, or the slices would fill megabytes."""
+    path.write_text(json.dumps(_rounded(found), indent=1) + "\n", "utf-8")
+
+
+def _rounded(value: Any) -> Any:  # noqa: ANN401  # any JSON
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    if isinstance(value, dict):
+        return {name: _rounded(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(one) for one in value]
+    return value

@@ -1,0 +1,34 @@
+"""G1: whether writing slows down while the ledger grows: measured while the large ledger was made."""
+
+from __future__ import annotations
+
+from bench.dataset import CHUNKS, Dataset
+from bench.errors import BenchError
+from bench.running import Run
+from bench.scenarios.reads import LARGE
+
+_LEAST = 2_000
+_LAST_CHUNKS = 5
+
+
+async def first_and_last(run: Run) -> None:
+    """Each of the last chunks of 100,000 beside the first one: a ratio of each, in place of rounds."""
+    ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, _LEAST))
+    state = await ledger.ensure(run.token, run.say)
+    first = state.chunks[0]
+    last = [one for one in state.chunks[-_LAST_CHUNKS:] if not one.resumed]
+    if first.resumed or not last:
+        raise BenchError(
+            f"the making of {ledger.folder} was cut off where G1 measures: remove the folder to make it anew"
+        )
+    run.round = 1
+    for one in last:
+        run.ratio("G1", one.rate / first.rate)
+    run.facts["chunks"] = [
+        {"up_to": (number + 1) * state.chunk_size, "rate": round(one.rate), "busy_before": one.busy_before,
+         "resumed": one.resumed}
+        for number, one in enumerate(state.chunks)
+    ]  # fmt: skip
+    run.facts["chunk_size"] = state.chunk_size
+    run.facts["verified"] = state.verified
+    run.facts["what"] = f"rates of {CHUNKS} chunks, when the ledger was made; 2 batches of 1,000 on their way"
