@@ -1,6 +1,6 @@
 # `make` lists what there is. Set-up is part of each target that needs it: see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup protos run test check format lint fuzz bench demo lock clean
+.PHONY: help setup protos run test check format lint fuzz bench load demo lock clean
 
 VENV := .venv/bin
 # More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
@@ -53,15 +53,23 @@ format: ## format Python and protos, apply safe lint fixes
 	$(VENV)/buf format --write protos --exclude-path protos/google
 
 # Seconds that the readers of each of the eleven kinds of bank files are fuzzed: make fuzz SECONDS=600
-SECONDS ?= 60
 fuzz: ## call every REST operation with generated requests, over 5,000 together; break bank files of each format
 	@scripts/setup dev
-	LEDGER_FUZZ_SECONDS=$(SECONDS) $(VENV)/python -m pytest tests/property/test_statement_fuzz.py -s $(ARGS)
+	LEDGER_FUZZ_SECONDS=$(or $(SECONDS),60) $(VENV)/python -m pytest tests/property/test_statement_fuzz.py -s $(ARGS)
 	LEDGER_FUZZ_EXAMPLES=60 $(VENV)/python -m pytest tests/contract/test_rest_schema.py --timeout 1200 -s $(ARGS)
 
-bench: ## measure the service beside the raw COPY rate of the same rows
+# make bench ONLY=B1,U1 ROUNDS=3 SECONDS=2 WORKERS=2 DATA=/large/disk: see docs/performance.md
+bench: ## measure the service beside its yardsticks, and judge the ratios
 	@scripts/setup dev
-	@exec $(VENV)/python -m bench $(ARGS)
+	@scripts/install_ghz
+	@exec $(VENV)/python -m bench $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) \
+		$(if $(SECONDS),--seconds $(SECONDS)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(DATA),--data '$(DATA)') $(ARGS)
+
+# make load ONLY=unary,mixed SECONDS=30; LEDGER_TARGET and LEDGER_TOKEN say where
+load: ## load a service that is running with ghz: unary, hot account, stream, mixed read and write
+	@scripts/setup dev
+	@scripts/install_ghz
+	@exec $(VENV)/python -m bench.load_running $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 # requirements.lock        the service with a database of the operator's (the container image)
 # requirements-local.lock  and the embedded PostgreSQL and the stub generator (make run)
@@ -76,6 +84,7 @@ lock: ## resolve the lock files anew (make lock ARGS=--upgrade for newer version
 	$(LOCK) -c requirements.lock --extra embedded --group build -o requirements-local.lock
 	$(LOCK) -c requirements-local.lock --extra embedded --group dev -o requirements-dev.lock
 
-clean: ## remove all that was generated, except data/
-	rm -rf .venv .cache .hypothesis build clients/python/ledger ./*.egg-info clients/python/*.egg-info
+clean: ## remove all that was generated, except data/ and the ledger of the bench (.cache/bench)
+	if [ -d .cache ]; then find .cache -mindepth 1 -maxdepth 1 ! -name bench -exec rm -rf {} +; fi
+	rm -rf .venv .hypothesis build clients/python/ledger ./*.egg-info clients/python/*.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

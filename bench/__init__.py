@@ -1,1 +1,1 @@
-"""Measures the service on this machine, beside what the same machine does without it."""
+"""Measures the service beside its yardsticks; see docs/performance.md."""

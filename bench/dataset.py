@@ -39,6 +39,8 @@ MIDDLE = BEGINNING + SPAN / 2
 CHUNKS = 50
 BATCH = 1_000
 _RECIPE = 1
+_TELL_EVERY = 5
+"""Chunks between two lines of progress."""
 _IN_FLIGHT = 2
 """Batches on their way: one is written while the next is read."""
 _WORDS = ("office", "travel", "payroll", "rent", "licence", "freight", "repair")
@@ -152,7 +154,8 @@ class Dataset:
             state.chunks.append(chunk)
             state.begun = False
             self.save(state)
-            say(f"{(number + 1) * state.chunk_size:,} of {self.transactions:,} transactions, {chunk.rate:,.0f}/s")
+            if (number + 1) % _TELL_EVERY == 0:
+                say(f"{(number + 1) * state.chunk_size:,} of {self.transactions:,} transactions, {chunk.rate:,.0f}/s")
 
     async def _chunk(self, client: LedgerClient, first: int, count: int) -> None:
         room = asyncio.Semaphore(_IN_FLIGHT)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench import ghz
+from bench import by_ghz
 from bench.child import Child, child
 from bench.figures import Calls
 from bench.requests import Mix
@@ -67,7 +67,7 @@ class Driver:
             task["rate"] = load.rate
         if load.kind in {"single", "paced"} and self._program is not None:
             task["connections"] = min(load.connections, load.concurrency)
-            return Calls.merged([await ghz.run(self._program, {**task, "seed": next(self._seeds)})], load.size)
+            return Calls.merged([await by_ghz.run(self._program, {**task, "seed": next(self._seeds)})], load.size)
         chosen = self._sharing(load)
         task["start"] = time.time() + _LEAD_SECONDS
         task["concurrency"] = load.concurrency // len(chosen)
@@ -87,4 +87,4 @@ async def driver() -> AsyncIterator[Driver]:
     """Start the generators; at the end they are gone."""
     async with AsyncExitStack() as stack:
         children = [await stack.enter_async_context(child("bench.load")) for _ in range(PROCESSES)]
-        yield Driver(children, ghz.find())
+        yield Driver(children, by_ghz.find())

@@ -29,8 +29,8 @@ table { border-collapse: collapse; width: 100%; } th, td { text-align: left; pad
   border-bottom: 1px solid var(--line); } td.number { font-variant-numeric: tabular-nums; white-space: nowrap; }
 th { color: var(--quiet); font-weight: 500; } p, figcaption { color: var(--quiet); margin: .3rem 0; }
 .stretch { color: #15803d; font-weight: 700; } .reached { color: #15803d; }
-.missed { color: #dc2626; font-weight: 700; } .unclear { color: var(--quiet); } figure { margin: .6rem 0; overflow-x: auto; }
-svg { max-width: 100%; height: auto; display: block; }
+.missed { color: #dc2626; font-weight: 700; } .unclear { color: var(--quiet); }
+figure { margin: .6rem 0; overflow-x: auto; } svg { max-width: 100%; height: auto; display: block; }
 svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); } svg .axis { stroke: var(--line); }
 .key { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; padding: 0; margin: .3rem 0; list-style: none; }
 .key i { display: inline-block; width: 1.4rem; height: 0; border-top: 3px solid; vertical-align: .25rem;

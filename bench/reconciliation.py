@@ -24,8 +24,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 
-from bench.__main__ import serve
 from bench.matching import mix
+from bench.serving import serving
 from ledger_client import LedgerClient
 from ledger_client import messages as m
 from ledger_service.bootstrap import verify_database
@@ -153,16 +153,13 @@ async def main() -> int:
     )  # fmt: skip
     with tempfile.TemporaryDirectory(prefix="ledger-bench-", ignore_cleanup_errors=True) as folder:
         postgres = await EmbeddedPostgres.start(Path(folder) / "data", progress=lambda _: None)
-        process, targets = await serve(postgres.dsn, token, 1)
         try:
-            async with LedgerClient(targets["bench.load"], token) as client:
+            async with serving(postgres, token, 1) as service, service.client() as client:
                 for size in options.sizes:
-                    table.add_row(*await _measure(client, process.pid, size))
+                    table.add_row(*await _measure(client, service.pid, size))
             console.print("verifying")
             report = await verify_database(postgres.dsn)
         finally:
-            process.terminate()
-            await process.wait()
             await postgres.stop()
     Console(width=120).print(table)
     print(f"verified {report.entries:,} entries of {report.transactions:,} transactions: {len(report.breaks)} breaks")

@@ -41,6 +41,8 @@ class Service:
     token: str
     dsn: str
     """As the owner of the tables."""
+    pid: int
+    """Of the process that was started."""
 
     def client(self) -> LedgerClient:
         """The administrator's, to be entered."""
@@ -75,8 +77,8 @@ async def serving(
         if name is None
         else (database_dsn(postgres.dsn, name), database_dsn(postgres.service_dsn, name))
     )
-    # Settings of whoever starts the bench would be measured as well.
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEDGER_")}
+    # Settings of whoever starts the bench, and of the bench, would be measured as well.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LEDGER_", "GRPC_"))}
     environment |= {"LEDGER_BOOTSTRAP_TOKEN": token, "LEDGER_DSN": login, "LEDGER_MIGRATE_DSN": owner}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ledger_service", "serve", "--grpc", "127.0.0.1:0", "--rest", "127.0.0.1:0",
@@ -86,7 +88,7 @@ async def serving(
     try:
         async with asyncio.timeout(_START_SECONDS):
             grpc, rest = await _addresses(process)
-        yield Service(grpc, rest, token, owner)
+        yield Service(grpc, rest, token, owner, process.pid)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -5,15 +5,14 @@ from __future__ import annotations
 from bench.dataset import CHUNKS, Dataset
 from bench.errors import BenchError
 from bench.running import Run
-from bench.scenarios.reads import LARGE
+from bench.scenarios.reads import LARGE, LEAST
 
-_LEAST = 2_000
 _LAST_CHUNKS = 5
 
 
 async def first_and_last(run: Run) -> None:
     """Each of the last chunks of 100,000 beside the first one: a ratio of each, in place of rounds."""
-    ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, _LEAST))
+    ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, LEAST))
     state = await ledger.ensure(run.token, run.say)
     first = state.chunks[0]
     last = [one for one in state.chunks[-_LAST_CHUNKS:] if not one.resumed]

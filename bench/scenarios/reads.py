@@ -18,7 +18,8 @@ from ledger.v1 import transaction_service_pb2 as pb
 from ledger_client import LedgerClient, timestamp
 
 LARGE, SMALL = 5_000_000, 10_000
-_LEAST = 2_000
+LEAST = 4_000
+"""Transactions of the large ledger at any scale: a month must fill a page."""
 _MOST_FOUND = 10_000
 """Transactions that a search can be paged through."""
 _LEAST_CALLS = 5
@@ -28,7 +29,7 @@ Read = Callable[[], Awaitable[object]]
 
 async def balances(run: Run) -> None:
     """R1: the same question about the account with a fifth of all entries and about the one with 10."""
-    ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, _LEAST))
+    ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, LEAST))
     state = await ledger.ensure(run.token, run.say)
     _state_facts(run, state)
     async with ledger.served(run.token) as service, service.client() as client:
@@ -48,8 +49,8 @@ async def balances(run: Run) -> None:
 
 async def pages(run: Run) -> None:
     """R2: pages of 50 of the large ledger and of the small one, each on a PostgreSQL and a service of its own."""
-    large = Dataset.of(run.options.data, run.options.scaled(LARGE, _LEAST))
-    small = Dataset.of(run.options.data, run.options.scaled(SMALL, _LEAST // 2))
+    large = Dataset.of(run.options.data, run.options.scaled(LARGE, LEAST))
+    small = Dataset.of(run.options.data, run.options.scaled(SMALL, LEAST // 2))
     states = [await one.ensure(run.token, run.say) for one in (large, small)]
     _state_facts(run, *states)
     async with AsyncExitStack() as stack:

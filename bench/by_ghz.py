@@ -18,7 +18,7 @@ from google.protobuf import descriptor_pb2
 from bench.child import ROOT
 from bench.errors import BenchError
 from bench.requests import Mix, Requests
-from ledger.v1 import transaction_service_pb2
+from ledger.v1 import account_service_pb2, transaction_service_pb2
 
 _CALL = "ledger.v1.TransactionService/CreateTransaction"
 _MOST_CALLS_PER_SECOND = 9_000
@@ -41,13 +41,15 @@ async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
     whether earlier ones are answered or not.
     """
     with tempfile.TemporaryDirectory(prefix="ledger-ghz-") as folder:
-        data, out, protoset = Path(folder) / "requests", Path(folder) / "answer", Path(folder) / "protoset"
+        data, out, protoset, metadata = (Path(folder) / name for name in ("requests", "answer", "protoset", "metadata"))
+        # In a file: arguments can be read by everybody on the machine.
+        metadata.write_text(json.dumps({"authorization": f"Bearer {task['token']}"}))
         protoset.write_bytes(descriptors())
         prepared = int(task["seconds"] * (task.get("rate") or _MOST_CALLS_PER_SECOND)) + task["concurrency"] + 100
         await asyncio.to_thread(_write, data, Requests(Mix(**task["mix"]), task["seed"]), prepared)
         command = [
             str(program), "--insecure", "--protoset", str(protoset), "--call", _CALL, "--binary-file", str(data),
-            "--metadata", json.dumps({"authorization": f"Bearer {task['token']}"}),
+            "--metadata-file", str(metadata),
             "--concurrency", str(task["concurrency"]), "--connections", str(task["connections"]),
             "--duration", f"{task['seconds']:.3f}s", "--duration-stop", "wait", "--timeout", "60s",
             "--format", "json", "--output", str(out),
@@ -75,6 +77,7 @@ def descriptors() -> bytes:
             found[file.name] = descriptor_pb2.FileDescriptorProto.FromString(file.serialized_pb)
 
     visit(transaction_service_pb2.DESCRIPTOR)
+    visit(account_service_pb2.DESCRIPTOR)
     return descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
 
 
