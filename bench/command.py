@@ -10,6 +10,7 @@ import argparse
 import os
 import secrets
 import shutil
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -74,26 +75,29 @@ async def run(options: Options) -> int:
     began = datetime.now(UTC)
     chosen = [one for one in SCENARIOS if (one in options.only if options.only else one not in EXTRA)]
     runs: list[Run] = []
+    now = "the start"
     with tempfile.TemporaryDirectory(prefix="ledger-bench-", ignore_cleanup_errors=True) as folder:
         postgres = await EmbeddedPostgres.start(Path(folder) / "data", progress=lambda _: None)
         try:
             settings = await machine.database_settings(postgres.dsn)
             async with driver() as drivers:
                 for key in chosen:
+                    now = key
                     one = Run(key, options, postgres, drivers, secrets.token_urlsafe(24), _say)
                     started = time.monotonic()
                     await SCENARIOS[key](one)
                     _say(f"{key}: done in {time.monotonic() - started:.0f} s")
                     runs.append(one)
         except BenchError as error:
-            _progress.print(f"{key}: {error}", style="bold red", markup=False, highlight=False)
+            _progress.print(f"{now}: {error}", style="bold red", markup=False, highlight=False)
             return 2
         finally:
             await postgres.stop("immediate")
     when = began.isoformat(timespec="seconds")
     written = _write(runs, options, described, settings, began, when)
     outcomes = [outcome for one in runs for outcome in one.outcomes()]
-    console = Console()
+    # Cut off at 80 columns by default where the output is a file.
+    console = Console() if sys.stdout.isatty() else Console(width=150)
     console.print(report.rates(runs))
     console.print(report.table(outcomes))
     for one in runs:

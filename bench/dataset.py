@@ -184,18 +184,15 @@ class Dataset:
         debit, credit = number * 7_919 % ACCOUNTS, (number * 6_367 + 1 + number // ACCOUNTS) % ACCOUNTS
         if debit == credit:
             credit = (credit + 1) % ACCOUNTS
-        names = [f"account-{debit:05d}", f"account-{credit:05d}"]
-        if number % 5 == 0:
-            names[0] = BUSY
-        if number % tenth == 7:
-            names[1] = QUIET
+        debit_id = BUSY if number % 5 == 0 else f"account-{debit:05d}"
+        credit_id = QUIET if number % tenth == 7 else f"account-{credit:05d}"
         words = [_WORDS[number % len(_WORDS)]]
         if number % 50 == 1:
             words.append(COMMON_WORD)
         if number % tenth == 3:
             words.append(RARE_WORD)
         amount = f"{number * 104_729 % 99_991 + 1}.00"
-        request = transfer(ENTITY, f"large-{number:010d}", *names, amount)
+        request = transfer(ENTITY, f"large-{number:010d}", debit_id, credit_id, amount)
         request.description = f"Payment {number:07d} {' '.join(words)}"
         at = BEGINNING + number * (SPAN / self.transactions) - timedelta(days=10 if number % 1_003 == 0 else 0)
         request.effective_time.CopyFrom(timestamp(at.replace(microsecond=0)))

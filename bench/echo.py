@@ -20,7 +20,7 @@ from ledger.v1 import transaction_service_pb2 as pb
 _running: list[Any] = []
 
 
-class Echo(grpc.GenericRpcHandler):  # type: ignore[misc]
+class Echo(grpc.GenericRpcHandler):
     """CreateTransaction and StreamCreateTransactions."""
 
     def __init__(self, answer: pb.CreateTransactionResponse) -> None:

@@ -118,7 +118,7 @@ class Load:
             room = asyncio.Semaphore(window)
             sent: list[float] = []
             # Bytes in; answers are read as messages, as a caller would who looks at them.
-            call = channel.stream_stream(
+            call: Any = channel.stream_stream(
                 SERVICE + "StreamCreateTransactions",
                 response_deserializer=pb.StreamCreateTransactionsResponse.FromString,
             )(metadata=self._metadata)

@@ -88,7 +88,8 @@ def _scenario(run: Run) -> str:
             for label, colour in colours.items()
         )
         lines.append(f'<ul class="key">{key}</ul>')
-        lines.append(_chart("throughput, per second", run, colours, lambda one: one.rate, None))
+        if any(one.rate is not None for one in run.measurements):
+            lines.append(_chart("throughput, per second", run, colours, lambda one: one.rate, None))
         lines.append(
             _chart(
                 "latency in ms: p50, and p99 as the band's edge", run, colours, lambda one: one.p50, lambda one: one.p99

@@ -54,22 +54,24 @@ def rates(runs: Sequence[Run]) -> Table:
     for run in runs:
         for label, is_yardstick, rate, p50, p99 in medians(run):
             style = "dim" if is_yardstick else ""
-            found.add_row(run.key, label, f"{rate:,.0f}", _milliseconds(p50), _milliseconds(p99), style=style)
+            per_second = "–" if rate is None else f"{rate:,.0f}"
+            found.add_row(run.key, label, per_second, _milliseconds(p50), _milliseconds(p99), style=style)
         found.add_section()
     return found
 
 
-def medians(run: Run) -> list[tuple[str, bool, float, float, float]]:
-    """For each label: whether it is a yardstick, and the middle of the rounds' rates, p50 and p99."""
-    labels = dict.fromkeys((one.label, one.is_yardstick) for one in run.measurements)
+def medians(run: Run) -> list[tuple[str, bool, float | None, float, float]]:
+    """For each label: whether it is a yardstick, and the medians over the rounds of rate, p50 and p99."""
     found = []
-    for label, is_yardstick in labels:
-        of_label = [one for one in run.measurements if one.label == label]
-        rate, p50, p99 = (
-            statistics.median(values)
-            for values in zip(*((one.rate, one.p50, one.p99) for one in of_label), strict=True)
-        )
-        found.append((label, is_yardstick, rate, p50, p99))
+    for label, is_yardstick in dict.fromkeys((one.label, one.is_yardstick) for one in run.measurements):
+        rounds = [one for one in run.measurements if one.label == label]
+        rates = [one.rate for one in rounds if one.rate is not None]
+        found.append(
+            (
+                label, is_yardstick, statistics.median(rates) if rates else None,
+                statistics.median(one.p50 for one in rounds), statistics.median(one.p99 for one in rounds),
+            )
+        )  # fmt: skip
     return found
 
 

@@ -51,7 +51,8 @@ class Measurement:
     label: str
     round: int
     is_yardstick: bool
-    rate: float
+    rate: float | None
+    """None where calls of both sides took turns, one at a time: then latencies say all."""
     p50: float
     p99: float
     slices: list[Slice]
@@ -88,13 +89,13 @@ class Run:
         """For each measurement of this round."""
         return self.options.seconds if self.round else min(WARM_UP_SECONDS, self.options.seconds)
 
-    def record(self, label: str, calls: Calls, *, is_yardstick: bool = False) -> None:
+    def record(self, label: str, calls: Calls, *, is_yardstick: bool = False, has_rate: bool = True) -> None:
         """Keep what was measured in this round."""
         if self.round:
             self.measurements.append(
                 Measurement(
-                    label, self.round, is_yardstick, calls.rate, calls.latency(0.5), calls.latency(0.99),
-                    slices(calls, self.zero, _SLICE_SECONDS),
+                    label, self.round, is_yardstick, calls.rate if has_rate else None, calls.latency(0.5),
+                    calls.latency(0.99), slices(calls, self.zero, _SLICE_SECONDS),
                 )
             )  # fmt: skip
 

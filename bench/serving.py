@@ -161,6 +161,8 @@ async def first_rows(dsn: str, schema: str) -> dict[str, dict[str, Any]]:
         entry = await connection.fetchrow(f"SELECT * FROM {schema}.entries ORDER BY sequence, leg LIMIT 1")
     finally:
         await connection.close()
+    if event is None or entry is None:
+        raise BenchError(f"{schema}: no row of a transaction to compare with")
     return {"events": dict(event), "entries": dict(entry)}
 
 

@@ -42,8 +42,8 @@ async def balances(run: Run) -> None:
         async for _ in run.rounds():
             for name, moment in moments.items():
                 ours, theirs = await _in_turns(run, _balance(client, BUSY, moment), _balance(client, QUIET, moment))
-                run.record(f"{name}: {state.transactions // 5:,} entries", ours)
-                run.record(f"{name}: 10 entries", theirs, is_yardstick=True)
+                run.record(f"{name}: {state.transactions // 5:,} entries", ours, has_rate=False)
+                run.record(f"{name}: 10 entries", theirs, is_yardstick=True, has_rate=False)
                 run.ratio(f"R1.{name}", ours.latency(0.5) / theirs.latency(0.5))
 
 
@@ -61,8 +61,8 @@ async def pages(run: Run) -> None:
         async for _ in run.rounds():
             for name, read in kinds[0].items():
                 ours, theirs = await _in_turns(run, read, kinds[1][name])
-                run.record(f"{name}: {states[0].transactions:,}", ours)
-                run.record(f"{name}: {states[1].transactions:,}", theirs, is_yardstick=True)
+                run.record(f"{name}: {states[0].transactions:,}", ours, has_rate=False)
+                run.record(f"{name}: {states[1].transactions:,}", theirs, is_yardstick=True, has_rate=False)
                 run.ratio(f"R2.{name}", ours.latency(0.5) / theirs.latency(0.5))
 
 
