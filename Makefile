@@ -69,7 +69,7 @@ bench: ## measure the service beside its yardsticks, and judge the ratios
 load: ## load a service that is running with ghz: unary, hot account, stream, mixed read and write
 	@scripts/setup dev
 	@scripts/install_ghz
-	@exec $(VENV)/python -m bench.load_running $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m bench.load_running $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 # requirements.lock        the service with a database of the operator's (the container image)
 # requirements-local.lock  and the embedded PostgreSQL and the stub generator (make run)

@@ -46,7 +46,7 @@ async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
         metadata.write_text(json.dumps({"authorization": f"Bearer {task['token']}"}))
         protoset.write_bytes(descriptors())
         prepared = int(task["seconds"] * (task.get("rate") or _MOST_CALLS_PER_SECOND)) + task["concurrency"] + 100
-        await asyncio.to_thread(_write, data, Requests(Mix(**task["mix"]), task["seed"]), prepared)
+        await asyncio.to_thread(write, data, Requests(Mix(**task["mix"]), task["seed"]), prepared)
         command = [
             str(program), "--insecure", "--protoset", str(protoset), "--call", _CALL, "--binary-file", str(data),
             "--metadata-file", str(metadata),
@@ -81,7 +81,8 @@ def descriptors() -> bytes:
     return descriptor_pb2.FileDescriptorSet(file=found.values()).SerializeToString()
 
 
-def _write(path: Path, requests: Requests, count: int) -> None:
+def write(path: Path, requests: Requests, count: int) -> None:
+    """So many single requests, each after its length: what ghz reads as messages to be sent in turn."""
     with path.open("wb") as file:
         for _ in range(count):
             request = requests.single()

@@ -117,7 +117,7 @@ def _write(
     options.results.mkdir(parents=True, exist_ok=True)
     path = options.results / f"{began:%Y%m%dT%H%M%S}"
     report.write(path.with_suffix(".json"), report.content(runs, options, described, settings, when))
-    path.with_suffix(".html").write_text(picture.page(runs, described, settings, when), "utf-8")
+    path.with_suffix(".html").write_text(picture.page(runs, options, described, settings, when), "utf-8")
     return path
 
 

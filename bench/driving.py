@@ -55,7 +55,8 @@ class Driver:
         """Which one sends this load, to be stated."""
         if load.kind in {"single", "paced"} and self._program is not None:
             return "ghz"
-        return f"{len(self._sharing(load))} Python processes"
+        count = len(self._sharing(load))
+        return f"{count} Python process{'es' * (count > 1)}"
 
     async def drive(self, load: Load, target: str, token: str, seconds: float) -> Calls:
         """Load a server for so many seconds. Raises BenchError when a call fails or is refused."""

@@ -59,7 +59,7 @@ class Calls:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """A short time of a measurement, for the picture. Times in seconds from the scenario's start."""
+    """A short time of a measurement, for the picture. Times in seconds from the start of the first round."""
 
     start: float
     seconds: float
@@ -117,5 +117,5 @@ class Outcome:
 
     @property
     def is_clear(self) -> bool:
-        """Whether each round alone would have said the same."""
-        return len({self.target.verdict(ratio) for ratio in self.ratios}) == 1
+        """Whether each round alone would have said the same; what is not judged contradicts nothing."""
+        return not self.full_size or len({self.target.verdict(ratio) for ratio in self.ratios}) == 1

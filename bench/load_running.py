@@ -55,7 +55,8 @@ async def load(kinds: list[str], target: str, token: str, seconds: float) -> int
             answers = await asyncio.gather(*(_ghz(program, name, target, common, seconds) for name in names))
             for name, answer in zip(names, answers, strict=True):
                 failed += _row(table, name, answer)
-    Console().print(table)
+    # Cut off at 80 columns by default where the output is a file.
+    (Console() if sys.stdout.isatty() else Console(width=120)).print(table)
     return 1 if failed else 0
 
 

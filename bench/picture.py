@@ -10,7 +10,7 @@ from typing import Any
 
 from bench.figures import Slice
 from bench.report import medians, spread
-from bench.running import Measurement, Run
+from bench.running import Measurement, Options, Run
 
 _WIDTH, _HEIGHT = 880, 190
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 22, 24
@@ -38,15 +38,18 @@ svg text { font: 12px system-ui, sans-serif; fill: var(--quiet); } svg .axis { s
 """
 
 
-def page(runs: Sequence[Run], machine: dict[str, Any], settings: dict[str, str], when: str) -> str:
+def page(runs: Sequence[Run], options: Options, machine: dict[str, Any], settings: dict[str, str], when: str) -> str:
     """The whole page as HTML."""
     idle = "idle before the start" if machine["idle"] else f"{machine['busy_share']:.0%} busy before the start"
+    sizes = "" if options.scale == 1 else f"; sizes at {options.scale:g} of the targets', so nothing is judged"
+    chosen = f"{options.rounds} rounds of {options.seconds:g} s, {options.workers} process(es) of the service{sizes}"
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     head = (
         f"<h1>ledger-service benchmark</h1><p>{escape(when)} · {escape(machine['processor'])},"
         f" {machine['cores']} cores, {machine['memory_gib']} GiB · {idle}</p><p>{escape(versions)}, PostgreSQL"
         f" {escape(settings['server_version'])}; synchronous_commit {escape(settings['synchronous_commit'])}, fsync"
         f" {escape(settings['fsync'])}; all checks on; client, server and database share the cores</p>"
+        f"<p>{escape(chosen)}</p>"
     )
     body = "".join(_scenario(run) for run in runs)
     return (

@@ -142,6 +142,12 @@ class RawCopy:
         while len(self._connections) < count:
             self._connections.append(await asyncpg.connect(dsn))
 
+    async def close(self) -> None:
+        """Give the connections back."""
+        for connection in self._connections:
+            await connection.close()
+        self._connections.clear()
+
     async def prepare(self, dsn: str) -> list[str]:
         """Make the tables; gives what differs from the ledger's."""
         await self.connect(dsn, 1)

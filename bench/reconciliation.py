@@ -18,6 +18,7 @@ from contextlib import suppress
 from datetime import UTC, date, datetime
 from datetime import time as day_time
 from pathlib import Path
+from typing import Any
 
 import uvloop
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -117,7 +118,7 @@ async def _measure(client: LedgerClient, pid: int, size: int) -> list[str]:
     lines, transactions = mix(size)
     console.print(f"{size:,}: posting {len(transactions):,} transactions")
     await _post(client, entity, transactions)
-    place = {"entity_id": entity, "account_id": "bank", "currency": "EUR"}
+    place: dict[str, Any] = {"entity_id": entity, "account_id": "bank", "currency": "EUR"}
     content = _csv(lines)
     peaks = Peaks(pid)
     watcher = asyncio.create_task(peaks.watch())

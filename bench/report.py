@@ -40,7 +40,7 @@ def spread(outcome: Outcome) -> str:
 
 def _verdict(outcome: Outcome) -> Text:
     word = str(outcome.verdict)
-    if outcome.verdict is not Verdict.UNJUDGED and not outcome.is_clear:
+    if not outcome.is_clear:
         # The rounds contradict each other: measure again, longer or on a quieter machine.
         word += " (not in every round)"
     return Text(word, style=_STYLES[outcome.verdict])

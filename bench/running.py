@@ -78,9 +78,10 @@ class Run:
 
     async def rounds(self) -> AsyncIterator[int]:
         """0 to warm up, then 1, 2, …"""
-        self.zero = time.time()
         for number in range(self.options.rounds + 1):
             self.round = number
+            if number <= 1:
+                self.zero = time.time()
             self.say(f"{self.key}: round {number} of {self.options.rounds}" if number else f"{self.key}: warming up")
             yield number
 
