@@ -7,9 +7,11 @@ of its yardstick take turns; what is judged is the median of the ratio per round
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -66,6 +68,10 @@ def _say(text: str) -> None:
 
 async def run(options: Options) -> int:
     """The exit status: 1 when a target was missed, 2 when there is no result to believe."""
+    task = asyncio.current_task()
+    assert task is not None
+    # As Ctrl-C does: what was started is ended in order, and the large ledger goes on where it was.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     busy = await machine.busy_share(_LOOK_SECONDS)
     described = await machine.describe(busy)
     if not described["idle"]:
@@ -98,7 +104,8 @@ async def run(options: Options) -> int:
     outcomes = [outcome for one in runs for outcome in one.outcomes()]
     # Cut off at 80 columns by default where the output is a file.
     console = Console() if sys.stdout.isatty() else Console(width=150)
-    console.print(report.rates(runs))
+    if any(one.measurements for one in runs):
+        console.print(report.rates(runs))
     console.print(report.table(outcomes))
     for one in runs:
         console.print(f"{one.key} verified: {one.facts.get('verified')}", highlight=False)
@@ -128,4 +135,8 @@ def main() -> int:
     if options.scale == 1 and shutil.disk_usage(options.data).free < _FREE_GIB << 30:
         _progress.print(f"less than {_FREE_GIB} GiB free in {options.data}: name another folder (DATA=)")
         return 2
-    return uvloop.run(run(options))
+    try:
+        return uvloop.run(run(options))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        _say("stopped: there is no result; the large ledger goes on where it was")
+        return 130

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from bench.dataset import CHUNKS, Dataset
+from bench.dataset import CHUNKS, LAST_CHUNKS, Dataset
 from bench.errors import BenchError
 from bench.running import Run
 from bench.scenarios.reads import LARGE, LEAST
-
-_LAST_CHUNKS = 5
 
 
 async def first_and_last(run: Run) -> None:
@@ -15,7 +13,7 @@ async def first_and_last(run: Run) -> None:
     ledger = Dataset.of(run.options.data, run.options.scaled(LARGE, LEAST))
     state = await ledger.ensure(run.token, run.say)
     first = state.chunks[0]
-    last = [one for one in state.chunks[-_LAST_CHUNKS:] if not one.resumed]
+    last = [one for one in state.chunks[-LAST_CHUNKS:] if not one.resumed]
     if first.resumed or not last:
         raise BenchError(
             f"the making of {ledger.folder} was cut off where G1 measures: remove the folder to make it anew"
