@@ -61,7 +61,7 @@ SCENARIOS = [
 ]
 
 
-async def _serve(dsn: str, token: str, workers: int) -> tuple[asyncio.subprocess.Process, dict[str, str]]:
+async def serve(dsn: str, token: str, workers: int) -> tuple[asyncio.subprocess.Process, dict[str, str]]:
     """The process, and where each kind of load finds it."""
     environment = {
         **os.environ,
@@ -167,7 +167,7 @@ async def main() -> int:
         console.print("starting a PostgreSQL and a service of its own")
         postgres = await EmbeddedPostgres.start(Path(folder) / "data", progress=lambda _: None)
         dsn = postgres.dsn
-        process, targets = await _serve(dsn, token, options.workers)
+        process, targets = await serve(dsn, token, options.workers)
         try:
             await _set_up(targets["bench.load"], token, entities, accounts)
             copy = await RawCopy.prepare(dsn)

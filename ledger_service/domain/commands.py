@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ledger_service.domain.account import AccountState, AccountType, BankAccount, Limit
+from ledger_service.domain.errors import LedgerError
 from ledger_service.domain.transaction import Status
 
 
@@ -228,16 +229,20 @@ class ArchiveCategory(Write):
 class AdvanceReconciliation(Write):
     """Let what was staged count, if the reconciliation is still at the revision that it was worked out for.
 
+    `refusal` is what was worked out instead, if it can't be done: recorded like any refusal that depended on state.
+    With it `from_revision` may be None: it does not rest on the reconciliation and holds at whatever revision.
+
     `action` is an application.reconciling.staging.Action; `freezes` are the numbers of transactions that must stay
     CLEARED from now on; `reopens` is the stage of the closing that is taken back. `detail` is what the event keeps.
     """
 
     account_id: str
     currency: str
-    from_revision: int
+    from_revision: int | None
     stage_no: int
     action: int
     detail: str
+    refusal: LedgerError | None = None
     freezes: tuple[int, ...] = ()
     reopens: int | None = None
 

@@ -111,8 +111,10 @@ _SAID: dict[Reason, tuple[str, Mapping[str, str]]] = {
     ),
     Reason.MATCH_NOT_FOUND: ("match 99 does not exist in this reconciliation", {"match_number": "99"}),
     Reason.TRANSACTION_RECONCILED: (
-        f"transaction {_TXN} is matched in a closed reconciliation of account acc_bank and can't be voided; approve it "
-        "and correct it by a reversal, or reopen the reconciliation",
+        (
+            f"transaction {_TXN} is matched in a closed reconciliation of account acc_bank and can't be voided; "
+            "approve it and correct it by a reversal, or reopen the reconciliation"
+        ),
         {"transaction_id": _TXN, "account_id": "acc_bank"},
     ),
     Reason.RECONCILIATION_CLOSED: ("it is closed up to 2026-06-30; reopen it first", {"date": "2026-06-30"}),

@@ -8,12 +8,13 @@ from ledger.v1 import reconciliation_service_pb2 as pb
 from ledger.v1 import reconciliation_service_pb2_grpc
 from ledger_service.application.access import Principal
 from ledger_service.application.use_cases import UseCases
+from ledger_service.domain.errors import LedgerError
 from ledger_service.rendering import FORMATS
 from ledger_service.rendering.file_names import file_name
 from ledger_service.rpc import reconciliation as messages
 from ledger_service.rpc.calls import collecting, streaming, unary
 from ledger_service.rpc.reconciliation_report import document_parts, reconciliation
-from ledger_service.rpc.uploads import Part, read_chunks, read_header
+from ledger_service.rpc.uploads import Part, of_header, read_chunks, read_header
 
 
 class ReconciliationServicer(reconciliation_service_pb2_grpc.ReconciliationServiceServicer):
@@ -61,16 +62,19 @@ class ReconciliationServicer(reconciliation_service_pb2_grpc.ReconciliationServi
     @collecting
     async def ImportStatement(self, principal: Principal, parts: AsyncIterator[Part]) -> pb.ImportStatementResponse:
         header = await read_header(parts)
-        context, imported = await self._reconciling.import_file(
-            principal,
-            messages.place(header),
-            file_name=header.file_name,
-            csv_mapping=dict(header.csv_mapping),
-            opening_balance=header.opening_balance,
-            closing_balance=header.closing_balance,
-            idempotency_key=header.idempotency_key,
-            chunks=read_chunks(parts),
-        )
+        try:
+            context, imported = await self._reconciling.import_file(
+                principal,
+                messages.place(header),
+                file_name=header.file_name,
+                csv_mapping=dict(header.csv_mapping),
+                opening_balance=header.opening_balance,
+                closing_balance=header.closing_balance,
+                idempotency_key=header.idempotency_key,
+                chunks=read_chunks(parts),
+            )
+        except LedgerError as error:
+            raise of_header(error) from error
         return pb.ImportStatementResponse(
             statements=[messages.statement(context, one) for one in imported.statements],
             lines=imported.lines,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 
 from ledger.v1 import reconciliation_service_pb2 as pb
+from ledger_service.application.failures import item_of
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.rpc.registration import Malformed, well_formed
 
@@ -13,6 +15,8 @@ MAX_CHUNK_BYTES = 1024 * 1024
 """How much of a file one message may carry."""
 MAX_PAUSE_SECONDS = 60.0
 """How long the next message may be in coming: an upload that has stalled does not keep its place for ever."""
+
+_HEADER_FIELDS = frozenset(pb.ImportStatementHeader.DESCRIPTOR.fields_by_name)
 
 Part = pb.ImportStatementRequest | Malformed
 
@@ -43,6 +47,12 @@ async def read_chunks(parts: AsyncIterator[Part], pause: float = MAX_PAUSE_SECON
         yield part.chunk
     if is_empty:
         raise invalid("file", "is empty; send it in chunks after the header")
+
+
+def of_header(error: LedgerError) -> LedgerError:
+    """The same error with a field of the header named from the top of the message: `header.account_id`."""
+    name = re.split(r"[.\[]", error.metadata.get("field", ""))[0]
+    return item_of(error, "header") if name in _HEADER_FIELDS else error
 
 
 async def _next(parts: AsyncIterator[Part], field: str, pause: float) -> pb.ImportStatementRequest | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
 
@@ -39,17 +39,13 @@ from ledger_service.application.reconciling.staging import (
 )
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.matching.model import FindingKind, Option
-from ledger_service.storage import database, sql
+from ledger_service.storage import database, sql, staging
 from ledger_service.storage.connections import Bound
 
 _QUERIES = sql.load("reconciliation.sql")
 
-_ROWS_AT_ONCE = 5_000
-"""Rows of one INSERT: bounds the memory that it takes, here and in the server."""
 _ABANDONED_AFTER = timedelta(days=1)
 """Longer than any change can be under way: what was staged before and does not count never will."""
-
-_Row = TypeVar("_Row")
 
 
 class ReconciliationStore:
@@ -122,7 +118,7 @@ class ReconciliationStore:
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]:
         """Those of lines that are here."""
         known: set[bytes] = set()
-        for some in _batched(identities, _ROWS_AT_ONCE):
+        for some in staging.batched(identities):
             known.update(one for (one,) in await self._fetch("known_identities", book, some))
         return known
 
@@ -133,11 +129,11 @@ class ReconciliationStore:
 
     async def stage(self, book: Book, stage_no: int, stage: Stage) -> None:
         """Write what a change adds; it does not count yet. What was left of changes long ago is cleared away."""
-        await self._write(book, [stage_no], lambda connection: _insert(connection, book, stage_no, stage))
+        await self._write(book, [stage_no], lambda connection: staging.insert(connection, book, stage_no, stage))
 
     async def drop(self, book: Book, stage_no: int) -> None:
         """Clear away a change that has come to nothing. One that counts is left alone."""
-        await self._write(book, [stage_no], lambda connection: _delete(connection, book, stage_no))
+        await self._write(book, [stage_no], lambda connection: staging.delete(connection, book, stage_no))
 
     async def clear_abandoned(self, book: Book) -> None:
         """Clear away what changes that were cut off have left."""
@@ -284,71 +280,6 @@ class ReconciliationStore:
             raise Unavailable(f"stage {stages} of {book}: {error}") from error
 
 
-async def _insert(connection: Any, book: Book, stage_no: int, stage: Stage) -> None:
-    entity_no = book.entity_no
-    await connection.execute(_QUERIES["insert_stage"], *book, stage_no)
-    if stage.profile is not None:
-        await connection.execute(_QUERIES["insert_profile"], entity_no, stage_no, stage.profile)
-    if stage.file is not None:
-        await connection.execute(_QUERIES["insert_file"], entity_no, stage_no, *stage.file)
-    if stage.statements:
-        await connection.executemany(
-            _QUERIES["insert_statement"], [(*book, stage_no, *statement) for statement in stage.statements]
-        )
-    for lines in _batched(stage.lines, _ROWS_AT_ONCE):
-        rows = [
-            line._replace(references=json.dumps(line.references), parts=json.dumps([str(part) for part in line.parts]))  # type: ignore[arg-type]
-            for line in lines
-        ]
-        await connection.execute(_QUERIES["insert_lines"], *book, stage_no, *_columns(rows))
-    for matches in _batched(stage.matches, _ROWS_AT_ONCE):
-        rows = [
-            match._replace(lines=json.dumps(match.lines), transactions=json.dumps(match.transactions))  # type: ignore[arg-type, misc]
-            for match in matches
-        ]
-        await connection.execute(_QUERIES["insert_matches"], *book, stage_no, *_columns(rows))
-    for decisions in _batched(stage.decisions, _ROWS_AT_ONCE):
-        await connection.execute(_QUERIES["insert_decisions"], *book, stage_no, *_columns(decisions))
-    for findings in _batched(list(enumerate(stage.findings, 1)), _ROWS_AT_ONCE):
-        found = [
-            (
-                number, one.kind.value, json.dumps(one.lines), json.dumps(one.transactions), one.amount, one.why,
-                json.dumps([option.pairs for option in one.options]) if one.options else None,
-            )
-            for number, one in findings
-        ]  # fmt: skip
-        await connection.execute(_QUERIES["insert_findings"], entity_no, stage_no, *_columns(found))
-    if stage.baseline is not None:
-        one = stage.baseline
-        await connection.execute(
-            _QUERIES["insert_baseline"], entity_no, stage_no, one.until, one.statement_balance, one.ledger_balance,
-            one.settled_statement, one.settled_ledger, one.sequence, one.entry_number, one.line_number,
-            one.match_number, one.carried_transactions, one.carried_amounts, one.carried_lines, one.carried_matches,
-            one.report,
-        )  # fmt: skip
-    if stage.frozen:
-        await connection.execute(_QUERIES["insert_frozen"], entity_no, stage_no, list(stage.frozen))
-
-
-_FACTS = (
-    "reconciliation_profiles", "statement_files", "statements", "statement_lines", "reconciliation_matches",
-    "reconciliation_decisions", "reconciliation_findings", "reconciliation_baselines", "frozen_transactions",
-)  # fmt: skip
-
-
-async def _delete(connection: Any, book: Book, stage_no: int) -> None:
-    try:
-        # First of all: if it counts, or comes to count right now, the foreign key of its revision refuses this.
-        await connection.execute(
-            "DELETE FROM reconciliation_stages WHERE entity_no = $1 AND stage_no = $2", book.entity_no, stage_no
-        )
-    except asyncpg.ForeignKeyViolationError:
-        return
-    for facts in _FACTS:
-        statement = f"DELETE FROM {facts} WHERE entity_no = $1 AND stage_no = $2"  # noqa: S608  # names of ours
-        await connection.execute(statement, book.entity_no, stage_no)
-
-
 async def _head(connection: Any, book: Book) -> State:
     record = await connection.fetchrow(_QUERIES["head"], *book)
     return State(
@@ -435,12 +366,3 @@ def _bounded(records: list[Any], most: int, what: str) -> list[Any]:
             {"limit": what},
         )
     return records
-
-
-def _batched(rows: Sequence[_Row], size: int) -> Iterator[list[_Row]]:
-    for first in range(0, len(rows), size):
-        yield list(rows[first : first + size])
-
-
-def _columns(rows: Sequence[tuple[Any, ...]]) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)]

@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from ledger.v1 import account_pb2, account_service_pb2
+from ledger.v1 import reconciliation_pb2 as matching
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.helpers.builders import CREDIT, DEBIT, money, posting
 
@@ -323,6 +324,87 @@ def _enum(*values: int) -> list[Case]:
     return [put(f"value_{value}".replace("-", "minus_"), value) for value in values]
 
 
+DAYS = [
+    put(label, value)
+    for label, value in {
+        "no_day_of_the_calendar": "2026-02-30",
+        "without_dashes": "20260630",
+        "short": "2026-6-1",
+        "with_a_time": "2026-06-30T00:00:00Z",
+        "word": "today",
+        "full_width_digits": "２０２６-06-30",  # noqa: RUF001
+        "week": "2026-W20-1",
+        "year_0": "0000-01-01",
+        "nul": "2026-06-30\0",
+        "line_feed": "2026-06-30\n",
+        "a_megabyte": "2" * 1_000_000,
+    }.items()
+]
+
+# Where the currency is known only later, its decimals don't count yet.
+BALANCES = [
+    case for case in SIGNED_AMOUNTS if case.label not in ("empty", "three_decimals", "39_digits_in_minor_units")
+]
+
+RECONCILED_CURRENCIES = [*CURRENCIES, put("of_no_reconciliation", "EUR", "RECONCILIATION_NOT_FOUND")]
+
+
+def reconciled_accounts() -> list[Case]:
+    """What is wrong with the id of an account that should be reconciled."""
+    return [*account_ids(), put("not_reconciled", "cash", "RECONCILIATION_NOT_FOUND")]
+
+
+def match_numbers(*, settled: int) -> list[Case]:
+    """What is wrong with numbers of matches; `settled` is one that exists, and is not in the right state."""
+    return [
+        put("zero", [2, 0], at="match_numbers[1]"),
+        put("negative", [-1], at="match_numbers[0]"),
+        put("twice", [2, 2]),
+        put("10001", list(range(1, 10_002))),
+        put("unknown", [2, 99], "MATCH_NOT_FOUND"),
+        put("int64_max", [2**63 - 1], "MATCH_NOT_FOUND"),
+        put("in_another_state", [settled], "INVALID_MATCH_STATE"),
+    ]
+
+
+def transaction_lists(field: str, most: int) -> list[Case]:
+    """What is wrong with a list of transactions."""
+    return [
+        put(f"{most + 1}", [f"txn_{number}" for number in range(most + 1)]),
+        put("empty_item", ["txn_1", ""], at=f"{field}[1]"),
+        put("nul", ["txn_\0"], at=f"{field}[0]"),
+        put("too_long", ["txn_" + "0" * 61], at=f"{field}[0]"),
+        put("twice", lambda w: [w.open_transaction] * 2),
+        put("malformed", ["txn_!", "txn_?"], "TRANSACTION_NOT_FOUND"),
+        put("unknown", ["txn_" + "0" * 26, "txn_" + "1" * 26], "TRANSACTION_NOT_FOUND"),
+        put("of_another_entity", lambda w: [w.open_transaction, w.other_transaction], "TRANSACTION_NOT_FOUND"),
+        put("id_of_an_account", ["cash", "wallet"], "TRANSACTION_NOT_FOUND"),
+    ]
+
+
+def mappings(at: str) -> list[Case]:
+    """What is wrong with how a CSV file is to be read."""
+
+    def put_pairs(label: str, pairs: dict[str, str], path: str) -> Case:
+        def spoil(message: Message, field: str, _: World) -> None:
+            message.ClearField(field)
+            getattr(message, field).update(pairs)
+
+        return Case(label, spoil, at=path)
+
+    return [
+        put_pairs("unknown_name", {"colour": "red"}, at),
+        put_pairs("unknown_value", {"delimiter": "ampersand"}, at),
+        put_pairs("empty_value", {"date": ""}, at),
+        put_pairs("control_character", {"date": "Da\x07te"}, f"{at}.date"),
+        put_pairs("too_long_value", {"date": "x" * 1_000_000}, f"{at}.date"),
+        put_pairs("too_long_name", {"x" * 1_000_000: "Date"}, at),
+    ]
+
+
+_RULE = matching.MatchRule(kind=matching.MATCH_RULE_KIND_REFERENCE)
+_CHARGE = matching.ChargeTemplate(name="fees", pattern="fee", account_id="other", description="Fee")
+
 _TOO_MANY_LEGS = [posting("cash", DEBIT, "1.00"), posting("wallet", CREDIT, "1.00")] * 501
 _ITEM = transactions.CreateTransactionRequest(
     idempotency_key="never used", debit_account_id="cash", credit_account_id="wallet", amount=money("1.00")
@@ -331,6 +413,12 @@ _BIG_ITEM = transactions.CreateTransactionRequest(idempotency_key="never used", 
 _ACCOUNT = account_service_pb2.CreateAccountRequest(type=account_pb2.ACCOUNT_TYPE_ASSET, name="Never made")
 _UNBALANCED = [posting("cash", DEBIT, "10.00"), posting("wallet", CREDIT, "9.99")]
 _IN_TWO_CURRENCIES = [posting("cash", DEBIT, "10.00"), posting("wallet", CREDIT, "10.00", "EUR")]
+
+_ON_A_RECONCILIATION = (
+    "ListStatements", "ListStatementLines", "ListLedgerItems", "RunMatching", "ListMatches", "ListFindings",
+    "CreateMatch", "ConfirmMatches", "RejectMatches", "UndoMatches", "GetReconciliation", "ExportReconciliation",
+    "CloseReconciliation", "ReopenReconciliation",
+)  # fmt: skip
 
 CASES: dict[str, list[Case]] = {
     # By name alone.
@@ -596,6 +684,86 @@ CASES: dict[str, list[Case]] = {
     "ListCategoriesRequest.include_archived": ANYTHING,
     "UpdateCategoryRequest.category_id": category_ids(archived=True),
     "UpdateCategoryRequest.name": [*texts(200, required=True), put("taken", "rent", "CATEGORY_NAME_TAKEN")],
+    # By message and field: reconciliations.
+    **{f"{method}Request.account_id": reconciled_accounts() for method in _ON_A_RECONCILIATION},
+    **{f"{method}Request.currency": RECONCILED_CURRENCIES for method in _ON_A_RECONCILIATION},
+    "ListReconciliationsRequest.account_id": [case for case in reconciled_accounts() if case.label != "missing"],
+    "ListReconciliationsRequest.currency": RECONCILED_CURRENCIES,
+    "StartReconciliationRequest.currency": [leave_out(), *CURRENCIES],
+    "GetReconciliationProfileRequest.currency": CURRENCIES,
+    "UpdateReconciliationProfileRequest.currency": CURRENCIES,
+    "date": DAYS,
+    "note": texts(1_000, prose=True),
+    "StartReconciliationRequest.date": [leave_out(), *DAYS],
+    "CloseReconciliationRequest.date": [
+        leave_out(),
+        *DAYS,
+        put("before_its_beginning", "2026-05-01", "RECONCILIATION_CLOSED"),
+    ],
+    "CloseReconciliationRequest.accept_differences": ANYTHING,
+    "ReopenReconciliationRequest.date": [
+        leave_out(),
+        *DAYS,
+        put("of_no_closing", "2026-06-29", "RECONCILIATION_NOT_FOUND"),
+    ],
+    "StartReconciliationRequest.statement_balance": [case for case in SIGNED_AMOUNTS if case.label != "empty"],
+    "StartReconciliationRequest.outstanding_transaction_ids": transaction_lists("outstanding_transaction_ids", 10_000),
+    "UpdateReconciliationProfileRequest.profile": [leave_out(at="profile.rules")],
+    "ReconciliationProfile.rules": [put("none", []), put("33", [_RULE] * 33)],
+    "ReconciliationProfile.charges": [put("101", [_CHARGE] * 101), put("name_twice", [_CHARGE] * 2)],
+    "ReconciliationProfile.difference_account_id": account_ids(),
+    "ReconciliationProfile.difference_description": texts(200, required=True),
+    "ReconciliationProfile.is_inverted": [put("with_lines_already", value=True)],
+    "ReconciliationProfile.clears_transactions": ANYTHING,
+    "ReconciliationProfile.csv_mapping": mappings("csv_mapping"),
+    "MatchRule.kind": _enum(0, 8, 9, 99, -1),
+    "MatchRule.days": [put("negative", -1), put("over_a_year", 367)],
+    "MatchRule.tolerance": [*BOUNDS, put("three_decimals", "0.001")],
+    "MatchRule.tolerance_ppm": [put("negative", -1), put("over_a_million", 1_000_001)],
+    "MatchRule.similarity": [put("negative", -1), put("over_100", 101)],
+    "MatchRule.most": [put("negative", -1), put("one", 1), put("over_100", 101)],
+    "MatchRule.auto_confirm": ANYTHING,
+    "ChargeTemplate.name": texts(64, required=True),
+    "ChargeTemplate.pattern": [*texts(200, required=True), put("no_word", "* - *")],
+    "ChargeTemplate.sign": [put("two", 2), put("minus_two", -2)],
+    "ChargeTemplate.description": texts(200, required=True),
+    "ImportStatementRequest.header": [leave_out()],
+    "ImportStatementRequest.chunk": [put("before_the_header", b"Date", at="header")],
+    "ImportStatementHeader.currency": CURRENCIES,
+    "ImportStatementHeader.file_name": texts(200, required=True),
+    "ImportStatementHeader.csv_mapping": mappings("csv_mapping"),
+    "ImportStatementHeader.opening_balance": BALANCES,
+    "ImportStatementHeader.closing_balance": BALANCES,
+    "ListStatementLinesRequest.statement_number": [put("negative", -1)],
+    "ListStatementLinesRequest.state": _enum(4, 99, -1),
+    "ListLedgerItemsRequest.state": _enum(4, 99, -1),
+    "ListMatchesRequest.state": _enum(5, 99, -1),
+    "ListMatchesRequest.rule": _enum(10, 99, -1),
+    "ListFindingsRequest.kind": _enum(14, 99, -1),
+    "CreateMatchRequest.line_numbers": [
+        put("zero", [7, 0], at="line_numbers[1]"),
+        put("negative", [-1], at="line_numbers[0]"),
+        put("twice", [7, 7]),
+        put("1001", list(range(1, 1_002))),
+        put("unknown", [99], "ITEM_NOT_OPEN"),
+        put("matched_already", [2], "ITEM_NOT_OPEN"),
+        put("alone", lambda w: [], at="line_numbers"),
+    ],
+    "CreateMatchRequest.transaction_ids": [
+        *transaction_lists("transaction_ids", 1_000),
+        put("of_another_account", lambda w: [w.posted], "ITEM_NOT_OPEN"),
+    ],
+    "CreateMatchRequest.write_off_account_id": [
+        *account_ids(required=False),
+        leave_out(at="write_off_description"),
+    ],
+    "CreateMatchRequest.write_off_description": texts(200, required=True),
+    "ConfirmMatchesRequest.match_numbers": match_numbers(settled=1),
+    "ConfirmMatchesRequest.with_write_offs": ANYTHING,
+    "RejectMatchesRequest.match_numbers": [leave_out(), *match_numbers(settled=1)],
+    "UndoMatchesRequest.match_numbers": [leave_out(), *match_numbers(settled=1)[:-1]],
+    "GetReconciliationRequest.max_open_items": [put("negative", -1), put("over_10000", 10_001)],
+    "ExportReconciliationRequest.format": [leave_out(), *_enum(5, 99, -1)],
     # By the path from the method, where an item of a batch or stream differs.
     "BatchCreateAccounts.requests.entity_id": [put("another_one", lambda w: w.other_entity)],
     "BatchCreateTransactions.requests.entity_id": [put("another_one", lambda w: w.other_entity)],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import struct_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from ledger.v1 import account_pb2, question_pb2
+from ledger.v1 import reconciliation_pb2 as matching
+from ledger.v1 import reconciliation_service_pb2 as reconciliations
 from ledger.v1 import account_service_pb2 as accounts
 from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
@@ -41,6 +44,7 @@ SERVICES = [
         (accounts, "AccountService"),
         (transactions, "TransactionService"),
         (categories, "CategoryService"),
+        (reconciliations, "ReconciliationService"),
     )
 ]
 METHODS = {method.name: method for service in SERVICES for method in service.methods}
@@ -68,6 +72,8 @@ class World:
     archived_category: str = "archived"
     other_category: str = "their-category"
     page_token: str = "token of another query"
+    outstanding: str = "txn_outstanding"
+    open_transaction: str = "txn_open"
 
 
 async def build_world(client: Client) -> World:
@@ -116,7 +122,70 @@ async def build_world(client: Client) -> World:
         to_void=await transaction(status=PENDING),
         to_categorize=await transaction(),
         page_token=(await client.accounts.ListAccounts(page)).next_page_token,
+        outstanding=await _build_account_to_start(client, mine),
+        open_transaction=await _build_reconciliations(client, mine),
     )
+
+
+BOOKED = {"bank": 6, "closable_bank": 0, "reopenable_bank": 0}
+"""Accounts that are reconciled, and how many lines of each have their pair. Of the first, match 1 is CONFIRMED, the
+others are PROPOSED, and two lines behind them are open."""
+STATEMENT = (
+    b"Date,Amount,Reference,Description\n"
+    + b"".join(b"2026-06-%02d,%d.00,R-%d,payment\n" % (number, 100 + number, number) for number in range(1, 7))
+    + b"2026-06-07,77.00,,deposit\n2026-06-08,-5.00,,deduction\n"
+)
+"""What the bank says about the account `bank`."""
+
+
+async def _build_account_to_start(client: Client, entity: str) -> str:
+    """An account that is not reconciled yet; gives a transaction of it."""
+    await new_account(client, entity, "startable_bank", ASSET)
+    return await _paid_in(client, entity, "startable_bank", "30.00", datetime(2026, 5, 20, 12, tzinfo=UTC))
+
+
+async def _build_reconciliations(client: Client, entity: str) -> str:
+    """Accounts that are reconciled, see BOOKED; gives a transaction that is open."""
+    calls = client.reconciliations
+    for account in BOOKED:
+        await new_account(client, entity, account, ASSET)
+        place = {"entity_id": entity, "account_id": account, "currency": "USD"}
+        await calls.StartReconciliation(reconciliations.StartReconciliationRequest(**place, date="2026-06-01"))
+    close = {"entity_id": entity, "account_id": "reopenable_bank", "date": "2026-06-30", "accept_differences": True}
+    await calls.CloseReconciliation(reconciliations.CloseReconciliationRequest(**close))
+    for number in range(1, 7):
+        day = datetime(2026, 6, number, 12, tzinfo=UTC)
+        await _paid_in(client, entity, "bank", f"{100 + number}.00", day, reference=f"R-{number}")
+    deposit = await _paid_in(client, entity, "bank", "77.00", datetime(2026, 6, 7, 12, tzinfo=UTC))
+    place = {"entity_id": entity, "account_id": "bank"}
+    rules = matching.ReconciliationProfile(rules=[matching.MatchRule(kind="MATCH_RULE_KIND_REFERENCE", days=3)])
+    await calls.UpdateReconciliationProfile(
+        reconciliations.UpdateReconciliationProfileRequest(
+            **place, profile=rules, update_mask=FieldMask(paths=["rules"])
+        )
+    )
+    header = reconciliations.ImportStatementHeader(**place, file_name="june.csv")
+    await calls.ImportStatement(uploaded(reconciliations.ImportStatementRequest(header=header), STATEMENT))
+    await calls.RunMatching(reconciliations.RunMatchingRequest(**place))
+    await calls.ConfirmMatches(reconciliations.ConfirmMatchesRequest(**place, match_numbers=[1]))
+    return deposit
+
+
+async def _paid_in(client: Client, entity: str, account: str, amount: str, day: datetime, **fields: Any) -> str:
+    request = transfer(entity, account, "wallet", amount, effective_time=timestamp(day), **fields)
+    return str((await client.transactions.CreateTransaction(request)).transaction.id)
+
+
+def uploaded(first: Any, content: bytes) -> Iterator[Any]:
+    """The messages of an upload: what it says of itself, and the file."""
+    return iter([first, reconciliations.ImportStatementRequest(chunk=content)])
+
+
+def about(method: str, request: Any) -> Any:
+    """The message inside a request that says what it is about."""
+    if method == "StreamCreateTransactions":
+        return request.request
+    return request.header if method == "ImportStatement" else request
 
 
 def _metadata() -> struct_pb2.Struct:
@@ -381,6 +450,84 @@ def _categorize(w: World) -> Any:
     )
 
 
+def _place(w: World, account: str = "bank") -> dict[str, str]:
+    return {"entity_id": w.entity, "account_id": account, "currency": "USD"}
+
+
+def _update_profile(w: World) -> Any:
+    profile = matching.ReconciliationProfile(
+        rules=[
+            matching.MatchRule(kind="MATCH_RULE_KIND_REFERENCE", days=3, similarity=85, most=8, auto_confirm=True),
+            matching.MatchRule(
+                kind="MATCH_RULE_KIND_ONE_LINE_TO_MANY",
+                days=5,
+                tolerance="0.05",
+                tolerance_ppm=100,
+                similarity=90,
+                most=20,
+            ),
+        ],
+        charges=[
+            matching.ChargeTemplate(
+                name="fees", pattern="account fee*", sign=-1, account_id="other", description="Bank fee"
+            )
+        ],
+        difference_account_id="other",
+        difference_description="Difference",
+        clears_transactions=True,
+        csv_mapping={"date": "Date", "amount": "Amount"},
+    )
+    return _keyed(
+        reconciliations.UpdateReconciliationProfileRequest,
+        **_place(w),
+        profile=profile,
+        update_mask=FieldMask(paths=[field.name for field in profile.DESCRIPTOR.fields]),
+    )
+
+
+def _import_statement(w: World) -> Any:
+    header = _keyed(
+        reconciliations.ImportStatementHeader,
+        **_place(w),
+        file_name="july.csv",
+        csv_mapping={"reference": "Reference"},
+        opening_balance="693.00",
+        closing_balance="703.00",
+    )
+    return reconciliations.ImportStatementRequest(header=header)
+
+
+def _create_match(w: World) -> Any:
+    return _keyed(
+        reconciliations.CreateMatchRequest,
+        **_place(w),
+        line_numbers=[7],
+        transaction_ids=[w.open_transaction],
+        note="the same money",
+    )
+
+
+def _create_fee(w: World) -> Any:
+    return _keyed(
+        reconciliations.CreateMatchRequest,
+        **_place(w),
+        line_numbers=[8],
+        write_off_account_id="other",
+        write_off_description="Bank fee",
+    )
+
+
+def _decide(kind: Any, w: World, *numbers: int, **fields: Any) -> Any:
+    return _keyed(kind, **_place(w), match_numbers=numbers, note="seen", **fields)
+
+
+def _paged(message: Any, w: World, **fields: Any) -> Any:
+    return message(**_place(w), page_size=10, **fields)
+
+
+JULY = b"Date,Amount,Reference,Description\n2026-07-01,10.00,R-7,payment\n"
+"""The file behind the right request of ImportStatement."""
+
 Base = Callable[[World], Any]
 
 REQUESTS: dict[str, dict[str, Base]] = {
@@ -456,6 +603,69 @@ REQUESTS: dict[str, dict[str, Base]] = {
     "ArchiveCategory": {
         "": lambda w: _keyed(categories.ArchiveCategoryRequest, entity_id=w.entity, category_id="archivable")
     },
+    "StartReconciliation": {
+        "": lambda w: _keyed(
+            reconciliations.StartReconciliationRequest,
+            **_place(w, "startable_bank"),
+            date="2026-06-01",
+            statement_balance="12.50",
+            outstanding_transaction_ids=[w.outstanding],
+        )
+    },
+    "GetReconciliationProfile": {"": lambda w: reconciliations.GetReconciliationProfileRequest(**_place(w))},
+    "UpdateReconciliationProfile": {"": _update_profile},
+    "ImportStatement": {"": _import_statement},
+    "ListStatements": {"": lambda w: _paged(reconciliations.ListStatementsRequest, w)},
+    "ListStatementLines": {
+        "": lambda w: _paged(
+            reconciliations.ListStatementLinesRequest, w, statement_number=1, state=matching.ITEM_STATE_OPEN
+        )
+    },
+    "ListLedgerItems": {
+        "": lambda w: _paged(reconciliations.ListLedgerItemsRequest, w, state=matching.ITEM_STATE_OPEN)
+    },
+    "RunMatching": {"": lambda w: _keyed(reconciliations.RunMatchingRequest, **_place(w))},
+    "ListMatches": {
+        "": lambda w: _paged(
+            reconciliations.ListMatchesRequest,
+            w,
+            state=matching.MATCH_STATE_PROPOSED,
+            rule=matching.MATCH_RULE_KIND_REFERENCE,
+        )
+    },
+    "ListFindings": {
+        "": lambda w: _paged(reconciliations.ListFindingsRequest, w, kind=matching.FINDING_KIND_MISSING_IN_LEDGER)
+    },
+    "CreateMatch": {"": _create_match, "write_off": _create_fee},
+    "ConfirmMatches": {"": lambda w: _decide(reconciliations.ConfirmMatchesRequest, w, 2, with_write_offs=True)},
+    "RejectMatches": {"": lambda w: _decide(reconciliations.RejectMatchesRequest, w, 3)},
+    "UndoMatches": {"": lambda w: _decide(reconciliations.UndoMatchesRequest, w, 1)},
+    "GetReconciliation": {
+        "": lambda w: reconciliations.GetReconciliationRequest(**_place(w), date="2026-06-30", max_open_items=5)
+    },
+    "ExportReconciliation": {
+        "": lambda w: reconciliations.ExportReconciliationRequest(
+            **_place(w), date="2026-06-30", format=reconciliations.RECONCILIATION_FORMAT_CSV
+        )
+    },
+    "ListReconciliations": {"": lambda w: _paged(reconciliations.ListReconciliationsRequest, w)},
+    "CloseReconciliation": {
+        "": lambda w: _keyed(
+            reconciliations.CloseReconciliationRequest,
+            **_place(w, "closable_bank"),
+            date="2026-06-30",
+            accept_differences=True,
+            note="no statement came",
+        )
+    },
+    "ReopenReconciliation": {
+        "": lambda w: _keyed(
+            reconciliations.ReopenReconciliationRequest,
+            **_place(w, "reopenable_bank"),
+            date="2026-06-30",
+            note="a statement was missing",
+        )
+    },
 }
 """Right requests of each method; where there are several forms, by name."""
 
@@ -469,5 +679,7 @@ HOMES = {
     "LookUpTransactionRequest.idempotency_key": "by_key",
     "ListTransactionsRequest.order": "by_effective_time",
     "ReverseTransactionRequest.parts": "parts",
+    "CreateMatchRequest.write_off_account_id": "write_off",
+    "CreateMatchRequest.write_off_description": "write_off",
 }
 """In which form of its request a field belongs, where not in the first."""

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from ledger_service.application.access import SCOPES, Scope
 from ledger_service.gateway.table import ENDPOINTS
-from tests.contract.requests import World
+from tests.contract.requests import JULY, World
 
 if TYPE_CHECKING:
     from tests.helpers.rest import Reply, Rest
@@ -24,6 +24,8 @@ _KIND_OF = {
     "debitAccountId": "account",
     "debit_account_id": "account",
     "transactionId": "transaction",
+    "transactionIds": "transaction",
+    "outstandingTransactionIds": "transaction",
     "categoryId": "category",
     "cursor": "cursor",
 }
@@ -38,6 +40,8 @@ class Request:
     query: dict[str, Any] = field(default_factory=dict)
     body: Any = None
     path: dict[str, str] = field(default_factory=dict)
+    file: bytes | None = None
+    """What is sent as the file of a form, instead of a body."""
     also_needs: frozenset[Scope] = frozenset()
     """Scopes beyond the one that the endpoint's use case names."""
 
@@ -69,6 +73,9 @@ class Request:
             path = path.replace(f"{{{name}}}", quote(value, safe=""))
         if self.query:
             path += "?" + urlencode(self.query)
+        if self.file is not None:
+            kind = f"multipart/form-data; boundary={_BOUNDARY}"
+            return await rest.send(method, path, form(self.file), content_type=kind, **headers)
         body = None if self.body is None else json.dumps(self.body).encode()
         return await rest.send(method, path, body, **headers)
 
@@ -85,6 +92,17 @@ class Request:
 
         # The forms of an approval that are ids alone stand for the member `id`.
         return replace(self, query=walk("", self.query), path=walk("", self.path), body=walk("id", self.body))
+
+
+_BOUNDARY = "a-boundary"
+
+
+def form(file: bytes, name: str = "july.csv", **fields: str) -> bytes:
+    """A form with a file, as browsers send it."""
+    parts = [f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+             for key, value in fields.items()]  # fmt: skip
+    parts.append(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n')
+    return "".join(parts).encode() + file + f"\r\n--{_BOUNDARY}--\r\n".encode()
 
 
 Build = Callable[[World], Request]
@@ -113,12 +131,23 @@ def _made(value: Any, world: World) -> Any:
     return value(world) if callable(value) else value
 
 
+def _on(account: str, endpoint: str, body: Any = None, *, file: bytes | None = None, **query: Any) -> Build:
+    """A request about the reconciliation of an account."""
+    return lambda world: Request(
+        f"{endpoint.partition(' ')[0]} {_REC}{endpoint.partition(' ')[2]}",
+        {"entityId": world.entity, "accountId": account, "currency": "USD", **_made(query, world)},
+        _made(body, world),
+        file=file,
+    )
+
+
 def _with_scope(build: Build, scope: Scope) -> Build:
     return lambda world: replace(build(world), also_needs=frozenset({scope}))
 
 
 NEW = {"amount": "10.00", "debitAccountId": "cash", "creditAccountId": "wallet", "description": "Rent"}
 _TXN = "/v1/transactions"
+_REC = "/v1/reconciliations"
 
 REQUESTS: dict[str, dict[str, Build]] = {
     f"POST {_TXN}": {"": _of(f"POST {_TXN}", NEW), "of a day": _of(f"POST {_TXN}", {**NEW, "date": "2023-05-15"})},
@@ -191,6 +220,48 @@ REQUESTS: dict[str, dict[str, Build]] = {
         "": _at("PATCH /v1/categories/{categoryId}", {"name": "New"}, categoryId="changeable")},
     "POST /v1/categories/{categoryId}/archive": {
         "": _at("POST /v1/categories/{categoryId}/archive", categoryId="archivable")},
+    f"GET {_REC}": {
+        "": _of(f"GET {_REC}", pageSize=2),
+        "of an account": _on("bank", "GET ", pageSize=2),
+    },
+    f"POST {_REC}/start": {
+        "": _on("startable_bank", "POST /start", {
+            "date": "2026-06-01", "statementBalance": 12.5, "outstandingTransactionIds": [lambda w: w.outstanding],
+        }),
+    },
+    f"GET {_REC}/profile": {"": _on("bank", "GET /profile")},
+    f"PATCH {_REC}/profile": {
+        "": _on("bank", "PATCH /profile", {
+            "rules": [{"kind": "REFERENCE"}],
+            "charges": [{"name": "fees", "pattern": "fee*", "accountId": "other", "description": "Bank fee"}],
+            "differenceAccountId": None,
+        }),
+    },
+    f"POST {_REC}/statements": {"": _on("bank", "POST /statements", file=JULY)},
+    f"GET {_REC}/statements": {"": _on("bank", "GET /statements", pageSize=2)},
+    f"GET {_REC}/lines": {"": _on("bank", "GET /lines", statementNumber=1, state="OPEN", pageSize=2)},
+    f"GET {_REC}/items": {"": _on("bank", "GET /items", state="OPEN", pageSize=2)},
+    f"POST {_REC}/run": {"": _on("bank", "POST /run")},
+    f"GET {_REC}/matches": {"": _on("bank", "GET /matches", state="PROPOSED", rule="REFERENCE", pageSize=2)},
+    f"POST {_REC}/matches": {
+        "": _on("bank", "POST /matches", {"lineNumbers": [7], "transactionIds": [lambda w: w.open_transaction]}),
+        "a fee": _on("bank", "POST /matches", {
+            "lineNumbers": [8], "writeOffAccountId": "other", "writeOffDescription": "Bank fee",
+        }),
+    },
+    f"POST {_REC}/matches/confirm": {"": _on("bank", "POST /matches/confirm", {"matchNumbers": [2]})},
+    f"POST {_REC}/matches/reject": {"": _on("bank", "POST /matches/reject", {"matchNumbers": [3], "note": "no"})},
+    f"POST {_REC}/matches/undo": {"": _on("bank", "POST /matches/undo", {"matchNumbers": [1]})},
+    f"GET {_REC}/findings": {"": _on("bank", "GET /findings", kind="MISSING_IN_LEDGER", pageSize=2)},
+    f"GET {_REC}/report": {"": _on("bank", "GET /report", date="2026-06-30", maxOpenItems=5)},
+    f"GET {_REC}/export": {
+        "": _on("bank", "GET /export", format="csv"),
+        "page": _on("bank", "GET /export", format="html", date="2026-06-30"),
+    },
+    f"POST {_REC}/close": {
+        "": _on("closable_bank", "POST /close", {"date": "2026-06-30", "acceptDifferences": True}),
+    },
+    f"POST {_REC}/reopen": {"": _on("reopenable_bank", "POST /reopen", {"date": "2026-06-30"})},
     "POST /v1/entities": {"": _by_id("POST /v1/entities", {"id": "to-be", "name": "To be"})},
     "GET /v1/entities": {"": _by_id("GET /v1/entities")},
     "GET /v1/entities/{entityId}": {"": _by_id("GET /v1/entities/{entityId}", entityId=lambda w: w.entity)},

@@ -16,7 +16,16 @@ from google.protobuf.message import Message
 from ledger.v1 import account_service_pb2, money_pb2
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.contract.cases import CASES, Case
-from tests.contract.requests import HOMES, METHODS, REQUESTS, World, build_world, create_transaction
+from tests.contract.requests import (
+    HOMES,
+    JULY,
+    METHODS,
+    REQUESTS,
+    World,
+    build_world,
+    create_transaction,
+    uploaded,
+)
 from tests.helpers.builders import new_entity, sequence_of
 from tests.helpers.contract import PROMISES
 from tests.helpers.rpc import ERROR_DOMAIN, Client, Refused, refusal, refusal_of
@@ -63,13 +72,19 @@ def _walk(method: str, message: Descriptor, names: tuple[str, ...], path: str) -
         form = next((f for f in REQUESTS[method] if _is_home(method, f, here, field)), "")
         at = f"{path}.{field.name}".removeprefix(".")
         yield Field(method, form, here, at, message.name)
-        if field.message_type is not None and field.message_type.full_name.startswith("ledger.v1."):
+        if _is_ours(field):
             inner = at
             if field.is_repeated:
                 count = len(_at(REQUESTS[method][form](World()), here))
                 assert count, f"the request of {method} needs an item in {at}"
                 inner = f"{at}[{1 if field.name == 'requests' else count - 1}]"
             yield from _walk(method, field.message_type, here, inner)
+
+
+def _is_ours(field: FieldDescriptor) -> bool:
+    """Whether there are fields inside it to be spoilt one by one; of a map there are not."""
+    inner = field.message_type
+    return inner is not None and inner.full_name.startswith("ledger.v1.") and not inner.GetOptions().map_entry
 
 
 def _is_home(method: str, form: str, names: tuple[str, ...], field: FieldDescriptor) -> bool:
@@ -146,6 +161,7 @@ def stub_of(client: Client, method: str) -> Any:
         "AccountService": client.accounts,
         "TransactionService": client.transactions,
         "CategoryService": client.categories,
+        "ReconciliationService": client.reconciliations,
     }
     return stubs[service]
 
@@ -162,6 +178,10 @@ async def answer_to(client: Client, method: str, request: Any) -> Any:
         if method == "StreamCreateTransactions":
             stream = call(iter([request]), timeout=60)
             return await stream.read()
+        if method == "ImportStatement":
+            return await call(uploaded(request, JULY), timeout=60)
+        if method == "ExportReconciliation":
+            return [part async for part in call(request, timeout=60)][0]
     except grpc.aio.AioRpcError as error:
         raise refusal_of(error) from None
     return await call(request)
@@ -196,6 +216,7 @@ def test_every_case_is_tried() -> None:
 def test_only_flags_and_containers_take_anything() -> None:
     free = {field.names[-1] for field in FIELDS if field.cases() == []}
     flags = {"include_subtree", "ascending", "contra", "tree", "validate_only", "atomic", "is_category"}
+    flags |= {"auto_confirm", "clears_transactions", "with_write_offs", "accept_differences"}
     assert free == flags | {"include_archived", "moment", "amount", "bank_account"}
 
 

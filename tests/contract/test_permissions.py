@@ -13,7 +13,7 @@ import pytest
 from ledger.v1 import entity_service_pb2 as entities
 from ledger.v1 import transaction_service_pb2 as transactions
 from ledger_service.application.authentication import token_hmac
-from tests.contract.requests import METHODS, REQUESTS, World, build_world
+from tests.contract.requests import METHODS, REQUESTS, World, about, build_world
 from tests.contract.test_bad_input import answer_to
 from tests.helpers.builders import POSTED, sequence_of, transfer, unique
 from tests.helpers.contract import PROMISES
@@ -39,6 +39,9 @@ NEEDED = {
     **dict.fromkeys(["CreateCategory", "UpdateCategory", "ArchiveCategory"], "write"),
     "ApproveTransactions": "approve",
     "ReverseTransaction": "reverse",
+    **dict.fromkeys(["StartReconciliation", "UpdateReconciliationProfile", "ImportStatement", "RunMatching"], "write"),
+    **dict.fromkeys(["CreateMatch", "ConfirmMatches", "RejectMatches", "UndoMatches"], "write"),
+    **dict.fromkeys(["CloseReconciliation", "ReopenReconciliation"], "close"),
 }
 
 
@@ -114,8 +117,7 @@ async def test_strangers_learn_nothing(office: Office, method: str) -> None:
             (right, REQUESTS[method][""](office.world)),
             (empty, METHODS[method].input_type._concrete_class()),
         ):
-            part = request.request if method == "StreamCreateTransactions" else request
-            part.entity_id = entity
+            about(method, request).entity_id = entity
             answers.append(await _refused_or_item(stranger, method, request))
     for refused in right:
         denied(refused, NEEDED[method])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -15,9 +15,12 @@ from ledger.v1 import account_pb2, errors_pb2
 from ledger.v1 import account_service_pb2 as accounts
 from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
+from ledger.v1 import reconciliation_service_pb2 as reconciliations
 from ledger.v1 import transaction_service_pb2 as transactions
+from tests.contract.requests import uploaded
 from tests.helpers.builders import (
     ASSET,
+    CLEARED,
     EQUITY,
     PENDING,
     money,
@@ -277,7 +280,97 @@ async def _(scene: Scene) -> Any:
     return await scene.create("cash", "wallet", "1.00", category_id="rent")
 
 
+STATEMENT = b"Date,Amount,Description\n2026-06-02,10.00,payment\n2026-06-03,-1.00,fee\n"
+
+
+@dataclass
+class Reconciled:
+    """The account cash, with what the bank says about it: line 1 has a CLEARED transaction that fits, line 2 none."""
+
+    scene: Scene
+    transaction: str
+
+    async def call(self, method: str, **fields: Any) -> Any:
+        message = getattr(reconciliations, f"{method}Request")
+        request = message(entity_id=self.scene.entity, account_id="cash", **fields)
+        return await getattr(self.scene.client.reconciliations, method)(request)
+
+    async def match(self) -> Any:
+        return await self.call("CreateMatch", line_numbers=[1], transaction_ids=[self.transaction])
+
+    async def close(self) -> Any:
+        return await self.call("CloseReconciliation", date="2026-06-03", accept_differences=True)
+
+    async def bring(self, content: bytes, **fields: Any) -> Any:
+        header = reconciliations.ImportStatementHeader(
+            entity_id=self.scene.entity, account_id="cash", file_name="june.csv", **fields
+        )
+        upload = uploaded(reconciliations.ImportStatementRequest(header=header), content)
+        return await self.scene.client.reconciliations.ImportStatement(upload)
+
+
+async def reconciled(scene: Scene) -> Reconciled:
+    """Bring the statement in."""
+    day = timestamp(datetime(2026, 6, 2, 12, tzinfo=UTC))
+    made = await scene.create("cash", "wallet", "10.00", status=CLEARED, effective_time=day)
+    found = Reconciled(scene, made.transaction.id)
+    await found.bring(STATEMENT, currency="USD", opening_balance="0.00")
+    return found
+
+
+@raises("RECONCILIATION_NOT_FOUND", account_id="cash", currency="USD")
+async def _(scene: Scene) -> Any:
+    return await Reconciled(scene, "").call("ListStatements", currency="USD")
+
+
+@raises("MATCH_NOT_FOUND", match_number="1")
+async def _(scene: Scene) -> Any:
+    return await (await reconciled(scene)).call("UndoMatches", match_numbers=[1])
+
+
+@raises("INVALID_MATCH_STATE", match_number="1", state="CONFIRMED")
+async def _(scene: Scene) -> Any:
+    cash = await reconciled(scene)
+    await cash.match()
+    return await cash.call("RejectMatches", match_numbers=[1])
+
+
+@raises("ITEM_NOT_OPEN", line_number="1")
+async def _(scene: Scene) -> Any:
+    cash = await reconciled(scene)
+    await cash.match()
+    return await cash.call("CreateMatch", line_numbers=[1, 2])
+
+
+@raises("STATEMENT_MISMATCH", field="file")
+async def _(scene: Scene) -> Any:
+    cash = await reconciled(scene)
+    return await cash.bring(b"Date,Amount,Currency\n2026-06-05,10.00,EUR\n", currency="USD")
+
+
+@raises("RECONCILIATION_UNFINISHED", obstacle="statement_balance", count="1")
+async def _(scene: Scene) -> Any:
+    return await (await reconciled(scene)).call("CloseReconciliation", date="2026-06-03")
+
+
+@raises("RECONCILIATION_CLOSED", date="2026-06-03")
+async def _(scene: Scene) -> Any:
+    cash = await reconciled(scene)
+    await cash.close()
+    return await cash.bring(b"Date,Amount\n2026-06-01,3.00\n")
+
+
+@raises("TRANSACTION_RECONCILED", account_id="cash")
+async def _(scene: Scene) -> Any:
+    cash = await reconciled(scene)
+    await cash.match()
+    await cash.close()
+    return await scene.change("VoidTransaction", transaction_id=cash.transaction)
+
+
 ELSEWHERE = {
+    "WORK_TOO_LARGE": "tests/integration/test_workshop.py",
+    "RECONCILIATION_CHANGED": "tests/unit/test_domain_decide_reconciliation.py",
     "PERMISSION_DENIED": "tests/contract/test_permissions.py",
     "TOO_MANY_WATCHERS": "tests/e2e/test_watch.py",
     "DRAINING": "tests/e2e/test_lifecycle.py",
@@ -306,6 +399,7 @@ RECORDED = {
     "REVERSAL_EXCEEDS_ORIGINAL",
     "REVISION_MISMATCH",
     "TRANSACTION_NOT_FOUND",
+    "TRANSACTION_RECONCILED",
 }
 """Refusals of writes with a key that depended on state: the event is the last of the history."""
 
@@ -344,6 +438,7 @@ def check(refused: Refused, reason: str) -> None:
     assert refused.info is not None
     assert refused.info.domain == ERROR_DOMAIN
     assert PROMISES[reason].metadata <= set(refused.metadata), refused
+    assert not PROMISES[reason].one_of or PROMISES[reason].one_of & set(refused.metadata), refused
     assert len(refused.message.split()) >= 3
 
 

@@ -69,6 +69,8 @@ async def world(postgres: Any, template: str) -> AsyncIterator[World]:
         entity = await office(rest)
         (await rest.post(f"/v1/categories?entityId={entity}", {"id": "cat_paper", "name": "Paper"})).good(201)
         made = await rest.new_transaction(entity)
+        account = f"entityId={entity}&accountId=acc_bank&currency=USD"
+        (await rest.post(f"/v1/reconciliations/start?{account}", {"date": "2023-01-01"})).good()
         found = World(service.rest, entity, made["id"])
         yield found
         print(f"\nschemathesis made {found.calls:,} calls")

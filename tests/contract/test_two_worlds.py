@@ -15,7 +15,7 @@ from google.protobuf import json_format
 
 from ledger.v1 import account_service_pb2 as accounts
 from ledger_service.application.access import Scope
-from tests.contract.requests import METHODS, REQUESTS, World, build_world
+from tests.contract.requests import METHODS, REQUESTS, World, about, build_world
 from tests.contract.rest_requests import Request, all_requests
 from tests.contract.test_bad_input import answer_to
 from tests.helpers.builders import new_accounts, new_category, new_entity, transfer
@@ -87,7 +87,7 @@ async def tell(service: Service, world: World, mine: Client, foreign: dict[str, 
         for form, build in REQUESTS[method].items():
             for name, value in foreign.items():
                 request = build(world)
-                target = request.request if method == "StreamCreateTransactions" else request
+                target = about(method, request)
                 if name in target.DESCRIPTOR.fields_by_name and not target.DESCRIPTOR.fields_by_name[name].is_repeated:
                     setattr(target, name, value)
                     telling.add(f"{method} {form} with their {name}", await outcome(mine, method, request))

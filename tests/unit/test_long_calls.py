@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
@@ -155,3 +156,31 @@ async def test_what_the_responses_raise_is_raised() -> None:
         await take(call_of(Credential()).outgoing(failing()), seen)
     assert caught.value.reason is Reason.DRAINING
     assert seen == [1]
+
+
+async def test_an_upload_that_waits_ends_with_its_credential() -> None:
+    source = Source(3)
+    seen: list[int] = []
+    with pytest.raises(LedgerError) as caught:
+        await take(call_of(Credential([ANN, ANN, ENDED])).uploaded(source.numbers()), seen)
+    assert caught.value is ENDED
+    assert seen == [0, 1, 2]
+
+
+async def test_what_follows_an_upload_is_not_ended_by_its_credential() -> None:
+    """A write is under way then: a call that is refused must not take effect."""
+    credential = Credential([ENDED])
+    uploaded = call_of(credential).uploaded(Source(3, is_endless=False).numbers())
+    assert [number async for number in uploaded] == [0, 1, 2]
+    await asyncio.sleep(0.01)
+    assert credential.asked == 0
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "credential-recheck"]
+
+
+async def test_an_upload_that_is_left_is_looked_at_no_more() -> None:
+    source = Source(3)
+    async with aclosing(call_of(Credential()).uploaded(source.numbers())) as uploaded:
+        assert await anext(uploaded) == 0
+    await asyncio.sleep(0)
+    assert source.ended == ["closed"]
+    assert not [task for task in asyncio.all_tasks() if task.get_name() == "credential-recheck"]

@@ -224,8 +224,7 @@ class ReconciliationCalls:
         Raises:
             LedgerError: refused, or not known to have come in. What `parts` raises ends the call and passes.
         """
-        settings = self._settings
-        call = self._stub.ImportStatement(metadata=settings.metadata, timeout=timeout or settings.timeout)
+        call = self._stub.ImportStatement(metadata=self._settings.metadata, timeout=self._limit(timeout))
         try:
             try:
                 async for part in parts:
@@ -243,10 +242,12 @@ class ReconciliationCalls:
         self, request: ExportReconciliationRequest, /, *, timeout: float | None = None
     ) -> AsyncGenerator[ExportReconciliationResponse, None]:
         """Fetch a document in parts, once; `LedgerClient.export_reconciliation` puts them together."""
-        settings = self._settings
         return _answers(
-            self._stub.ExportReconciliation(request, metadata=settings.metadata, timeout=timeout or settings.timeout)
+            self._stub.ExportReconciliation(request, metadata=self._settings.metadata, timeout=self._limit(timeout))
         )
+
+    def _limit(self, timeout: float | None) -> float:
+        return self._settings.timeout if timeout is None else timeout
 
 
 async def _answers(

@@ -9,7 +9,7 @@ from datetime import date
 
 from ledger_service.application.intake.fields import line, mask, prose, reference_to
 from ledger_service.application.reconciling.records import ProfileRecord, RawCharge, RawProfile, RawRule
-from ledger_service.domain.errors import invalid
+from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.domain.money import parse_minor_units
 from ledger_service.matching.model import Charge, Rule, RuleKind
 from ledger_service.statements.csv_mapping import mapping_of
@@ -115,9 +115,14 @@ def open_items(asked: int) -> int:
 def csv_mapping(pairs: Mapping[str, str], field: str = "csv_mapping") -> dict[str, str]:
     """Names and values of a mapping, checked as the reader of CSV files will."""
     if pairs:
+        try:
+            mapping_of([f"{name}={value}" for name, value in pairs.items()])
+        except LedgerError as error:
+            told = error.message.removeprefix(f"{error.metadata.get('field', '')}: ")
+            raise invalid(field, told) from error
+        # Only now: their names are known, and can be told.
         for name, value in pairs.items():
-            line(value, f"{field}.{name}"[:100], 200, required=True)
-        mapping_of([f"{name}={value}" for name, value in pairs.items()])
+            line(value, f"{field}.{name}", 200, required=True)
     return dict(sorted(pairs.items()))
 
 

@@ -55,7 +55,10 @@ class Bringing(Writing):
         ids = intake.transaction_ids(list(outstanding), "outstanding_transaction_ids", intake.MAX_OUTSTANDING)
         if not place.currency:
             raise invalid("currency", "is required; name the currency in which the account is reconciled")
-        context, book = await self._changes.enter(principal, "StartReconciliation", place, begun=False)
+        checks.key(idempotency_key, required=False)
+        members = (("date", first.isoformat()), ("statement_balance", statement_balance), ("outstanding", ids))
+        request = Request(principal, "StartReconciliation", place, idempotency_key, members)
+        context, book = await self._changes.enter_to_write(request, begun=False)
         told = parse_signed(statement_balance, context.exponent, "statement_balance") if statement_balance else None
         numbers = [transaction_number(context, text, "outstanding_transaction_ids") for text in ids]
 
@@ -71,8 +74,6 @@ class Bringing(Writing):
             baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
             return Change(Stage(baseline=_with_lines(baseline, state)))
 
-        members = (("date", first.isoformat()), ("statement_balance", told), ("outstanding", ids))
-        request = Request(principal, idempotency_key, "StartReconciliation", members)
         changed = await self._changes.advance(
             context, book, request, Action.STARTED, lambda: self._load(context, book), work
         )
@@ -88,22 +89,24 @@ class Bringing(Writing):
         idempotency_key: str,
     ) -> tuple[Context, ProfileRecord, bool]:
         """Change the members of the profile that `fields` names."""
-        context, book = await self._changes.enter(principal, "UpdateReconciliationProfile", place, begun=False)
+        checks.key(idempotency_key, required=False)
         paths = tuple(sorted(fields))
+        members = (("profile", repr(profile)), ("fields", paths))
+        request = Request(principal, "UpdateReconciliationProfile", place, idempotency_key, members)
+        context, book = await self._changes.enter_to_write(request, begun=False)
 
         async def work(state: State) -> Change:
             before = profile_of(state)
             after = intake.profile(before, profile, paths, context.exponent)
             if after.profile.is_inverted != before.profile.is_inverted and state.last_line:
                 raise invalid("profile.is_inverted", "can't be changed any more: there are lines already")
-            charges = (*after.profile.charges, *([after.profile.differences] if after.profile.differences else ()))
-            for charge in charges:
-                await self._changes.account_no(context, charge.account_id, "profile.account_id")
+            for index, charge in enumerate(after.profile.charges):
+                await self._changes.account_no(context, charge.account_id, f"profile.charges[{index}].account_id")
+            if after.profile.differences is not None:
+                account_id = after.profile.differences.account_id
+                await self._changes.account_no(context, account_id, "profile.difference_account_id")
             return Change(Stage(profile=dump_profile(after)))
 
-        request = Request(
-            principal, idempotency_key, "UpdateReconciliationProfile", (("profile", repr(profile)), ("fields", paths))
-        )
         changed = await self._changes.advance(
             context, book, request, Action.PROFILE_CHANGED, lambda: self._store.head(book), work
         )
@@ -123,6 +126,7 @@ class Bringing(Writing):
     ) -> tuple[Context, Imported]:
         """Take in a file, whole or not at all; what is here already does not come in again."""
         authorize(principal, "ImportStatement", place.entity_id)
+        checks.key(idempotency_key, required=False)
         name = str(checks.line(file_name, "file_name", intake.MAX_FILE_NAME, required=True))
         known = await self._known_profile(principal, place)
         pairs = {**known.csv_mapping, **intake.csv_mapping(csv_mapping)}
@@ -133,9 +137,9 @@ class Bringing(Writing):
                 for text, field in ((opening_balance, "opening_balance"), (closing_balance, "closing_balance"))
             )
             file_format, arrived = await self._read(upload, mapping, place.currency, given[0], given[1])
-        context, book = await self._changes.enter(
-            principal, "ImportStatement", place, fallback=arrived.currency, begun=False
-        )
+        members = (("sha256", upload.sha256), ("opening", opening_balance), ("closing", closing_balance))
+        request = Request(principal, "ImportStatement", place, idempotency_key, members)
+        context, book = await self._changes.enter_to_write(request, fallback=arrived.currency, begun=False)
         if arrived.currency and arrived.currency != context.currency:
             raise LedgerError(
                 Reason.STATEMENT_MISMATCH,
@@ -149,10 +153,10 @@ class Bringing(Writing):
             )
 
         before = await self._store.revision_of_file(book, upload.sha256)
-        if before is not None:
+        if before is not None and not (
+            idempotency_key and await self._reads.key_use(book.entity_no, idempotency_key) is not None
+        ):
             return context, await self._imported(book, before, replayed=True)
-        members = (("sha256", upload.sha256), ("opening", opening_balance), ("closing", closing_balance))
-        request = Request(principal, idempotency_key, "ImportStatement", members)
         changed = await self._changes.advance(
             context, book, request, Action.STATEMENT_IMPORTED, lambda: self._store.head(book), work
         )
@@ -163,7 +167,8 @@ class Bringing(Writing):
         try:
             _, profile, _ = await self._profile(principal, "ImportStatement", place)
         except LedgerError as error:
-            if error.reason is not Reason.RECONCILIATION_NOT_FOUND:
+            # Told, and recorded, once the whole request is known.
+            if error.reason not in {Reason.RECONCILIATION_NOT_FOUND, Reason.ACCOUNT_NOT_FOUND}:
                 raise
             return ProfileRecord(default_profile())
         return profile

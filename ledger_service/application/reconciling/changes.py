@@ -18,7 +18,7 @@ from ledger_service.application.intake import fields
 from ledger_service.application.ports import ReadStore
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.staging import Action, Book, ReconciliationStore, Stage, State
-from ledger_service.domain.account import Account
+from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.commands import AdvanceReconciliation, Unit
 from ledger_service.domain.decide import Refused
 from ledger_service.domain.errors import LedgerError, Reason
@@ -51,13 +51,27 @@ class Changed(NamedTuple):
 
 
 class Request(NamedTuple):
-    """Who asks for a change, under which key, and what makes it the same request again."""
+    """Who asks for which change, under which key, and what makes it the same request again, as the caller wrote it."""
 
     principal: Principal
-    key: str
     method: str
-    members: tuple[tuple[str, object], ...]
+    place: Place
+    key: str
+    members: tuple[tuple[str, object], ...] = ()
     note: str = ""
+
+    @property
+    def fingerprint(self) -> bytes:
+        """The same for the same request."""
+        place = (("account_id", self.place.account_id), ("currency", self.place.currency))
+        return fingerprint(self.method, (*place, *self.members))
+
+
+_RECORDED = frozenset({
+    Reason.ACCOUNT_NOT_FOUND, Reason.RECONCILIATION_NOT_FOUND, Reason.TRANSACTION_NOT_FOUND, Reason.ITEM_NOT_OPEN,
+    Reason.MATCH_NOT_FOUND, Reason.INVALID_MATCH_STATE, Reason.RECONCILIATION_CLOSED, Reason.RECONCILIATION_UNFINISHED,
+})  # fmt: skip
+"""Refusals that depended on state: under a key they are for ever, so that a late duplicate can't succeed."""
 
 
 class Changes:
@@ -118,6 +132,16 @@ class Changes:
         """The number of another account of the entity. Raises LedgerError ACCOUNT_NOT_FOUND."""
         return (await self._account(context.entity.entity_no, account_id, name)).account_no
 
+    async def enter_to_write(self, request: Request, *, fallback: str = "", begun: bool = True) -> tuple[Context, Book]:
+        """As `enter`; a refusal is recorded under the request's key."""
+        try:
+            return await self.enter(request.principal, request.method, request.place, fallback=fallback, begun=begun)
+        except LedgerError as error:
+            if request.key and error.reason in _RECORDED:
+                entity = await self._directory.find(request.place.entity_id)
+                await self._submit(entity, _refusal(request, error, None))
+            raise
+
     async def advance(
         self,
         context: Context,
@@ -132,44 +156,57 @@ class Changes:
         Raises LedgerError RECONCILIATION_CHANGED when others came between too often, and what `work` raises.
         """
         key = fields.key(request.key, required=False)
-        digest = fingerprint(
-            request.method,
-            (("account_id", context.account.account_id), ("currency", context.currency), *request.members),
-        )
         if key is not None and await self._reads.key_use(book.entity_no, key) is not None:
-            return await self._submit(
-                context, _command(context, request, key, digest, action, _NEVER, 0, Change(Stage()))
-            )
-        attempt = 1
+            return await self._submit(context.entity, _command(context, request, action, _NEVER, 0, Change(Stage())))
+        attempt = 0
         while True:
-            state = await load()
-            change = await work(state)
-            stage_no = self._make_stage_no()
-            await self._store.stage(book, stage_no, change.stage)
-            command = _command(context, request, key, digest, action, state.revision, stage_no, change)
+            attempt += 1
             try:
-                changed = await self._submit(context, command)
+                return await self._attempt(context, book, request, action, await load(), work)
             except LedgerError as error:
-                if error.reason not in _MAY_COUNT:
-                    await self._store.drop(book, stage_no)
                 if error.reason is not Reason.RECONCILIATION_CHANGED or attempt == MAX_ATTEMPTS:
                     raise
-                attempt += 1
-                continue
-            if changed.replayed:
-                # The same request came twice at once: the other one counts.
-                await self._store.drop(book, stage_no)
-            await self._store.clear_abandoned(book)
-            return changed
 
-    async def _submit(self, context: Context, command: AdvanceReconciliation) -> Changed:
-        unit = Unit(context.entity.entity_no, [command], postings=_MOST_POSTINGS)
-        [answer] = await self._answers.complete(context.entity, await self._committer.submit(unit))
+    async def _attempt(
+        self,
+        context: Context,
+        book: Book,
+        request: Request,
+        action: Action,
+        state: State,
+        work: Callable[[State], Awaitable[Change]],
+    ) -> Changed:
+        try:
+            change = await work(state)
+        except LedgerError as error:
+            if request.key and error.reason in _RECORDED:
+                # Raises it, or that the state has changed meanwhile.
+                await self._submit(context.entity, _refusal(request, error, state.revision, context.currency))
+            raise
+        stage_no = self._make_stage_no()
+        await self._store.stage(book, stage_no, change.stage)
+        try:
+            changed = await self._submit(
+                context.entity, _command(context, request, action, state.revision, stage_no, change)
+            )
+        except LedgerError as error:
+            if error.reason not in _MAY_COUNT:
+                await self._store.drop(book, stage_no)
+            raise
+        if changed.replayed:
+            # The same request came twice at once: the other one counts.
+            await self._store.drop(book, stage_no)
+        await self._store.clear_abandoned(book)
+        return changed
+
+    async def _submit(self, entity: Entity, command: AdvanceReconciliation) -> Changed:
+        unit = Unit(entity.entity_no, [command], postings=_MOST_POSTINGS)
+        [answer] = await self._answers.complete(entity, await self._committer.submit(unit))
         if isinstance(answer, Refused):
             raise answer.error
         if not answer.replayed:
             return Changed(json.loads(command.detail)["summary"], answer.reconciliation_revision, replayed=False)
-        [event] = await self._reads.events_at(context.entity.entity_no, [answer.sequence])
+        [event] = await self._reads.events_at(entity.entity_no, [answer.sequence])
         assert event.detail is not None
         told = json.loads(event.detail)
         return Changed(told["summary"], told["revision"], replayed=True)
@@ -180,14 +217,7 @@ _MAY_COUNT = frozenset({Reason.OUTCOME_UNKNOWN, Reason.DATABASE_UNAVAILABLE, Rea
 
 
 def _command(
-    context: Context,
-    request: Request,
-    key: str | None,
-    digest: bytes,
-    action: Action,
-    revision: int,
-    stage_no: int,
-    change: Change,
+    context: Context, request: Request, action: Action, revision: int, stage_no: int, change: Change
 ) -> AdvanceReconciliation:
     told: dict[str, Any] = {
         "account_id": context.account.account_id,
@@ -200,8 +230,8 @@ def _command(
     if request.note:
         told["note"] = request.note
     return AdvanceReconciliation(
-        key=key,
-        fingerprint=digest,
+        key=request.key or None,
+        fingerprint=request.fingerprint,
         actor=request.principal.name,
         account_id=context.account.account_id,
         currency=context.currency,
@@ -211,6 +241,21 @@ def _command(
         detail=json.dumps(told, ensure_ascii=False),
         freezes=change.freezes,
         reopens=change.reopens,
+    )
+
+
+def _refusal(request: Request, error: LedgerError, revision: int | None, currency: str = "") -> AdvanceReconciliation:
+    return AdvanceReconciliation(
+        key=request.key,
+        fingerprint=request.fingerprint,
+        actor=request.principal.name,
+        account_id=request.place.account_id,
+        currency=currency,
+        from_revision=revision,
+        stage_no=0,
+        action=0,
+        detail="",
+        refusal=error,
     )
 
 

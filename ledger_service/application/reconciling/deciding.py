@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from ledger_service.application.access import Principal
+from ledger_service.application.intake import fields as checks
 from ledger_service.application.intake import reconciling as intake
 from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Changed, Request
@@ -45,14 +46,14 @@ class Deciding(Writing):
 
     async def run(self, principal: Principal, place: Place, *, idempotency_key: str) -> tuple[Context, RunRecord]:
         """Run the rules over all that is open."""
-        context, book = await self._changes.enter(principal, "RunMatching", place)
+        request = Request(principal, "RunMatching", place, checks.key(idempotency_key, required=False) or "")
+        context, book = await self._changes.enter_to_write(request)
 
         async def work(state: State) -> Change:
             self._check_begun(context, state)
             run = await self._run(context, state)
             return Change(run.stage, _run_summary(run))
 
-        request = Request(principal, idempotency_key, "RunMatching", ())
         changed = await self._advance(context, book, request, Action.RULES_RUN, work)
         cleared, _ = await self._clear(principal, context, book)
         return context, _run_record(changed, cleared)
@@ -76,14 +77,19 @@ class Deciding(Writing):
         text = intake.note(note)
         if len(numbers) + len(ids) < (1 if write_off is not None and numbers else 2):
             raise invalid("line_numbers", "a match has at least two members, or one line and a write-off")
-        context, book = await self._changes.enter(principal, "CreateMatch", place)
+        checks.key(idempotency_key, required=False)
+        members = (("lines", numbers), ("transactions", tuple(sorted(ids))), ("write_off", write_off), ("note", text))
+        request = Request(principal, "CreateMatch", place, idempotency_key, members, text)
+        context, book = await self._changes.enter_to_write(request)
         items = tuple(sorted(transaction_number(context, one, "transaction_ids") for one in ids))
-        account_no = (
-            None if write_off is None else await self._changes.account_no(context, write_off[0], "write_off_account_id")
-        )
 
         async def work(state: State) -> Change:
             self._check_begun(context, state)
+            account_no = (
+                None
+                if write_off is None
+                else await self._changes.account_no(context, write_off[0], "write_off_account_id")
+            )
             difference = _open_difference(context, state, numbers, items)
             if write_off is not None and not difference:
                 raise invalid("write_off_account_id", "nothing is left to write off: both sides come to the same")
@@ -102,8 +108,6 @@ class Deciding(Writing):
             )
             return Change(Stage(matches=[match]), {"match": match.number})
 
-        members = (("lines", numbers), ("transactions", items), ("write_off", write_off), ("note", text))
-        request = Request(principal, idempotency_key, "CreateMatch", members, text)
         changed = await self._advance(context, book, request, Action.MATCH_CREATED, work)
         await self._clear(principal, context, book)
         [match] = await self._store.matches(book, 0, "", 0, 1, [changed.summary["match"]])
@@ -121,7 +125,10 @@ class Deciding(Writing):
     ) -> tuple[Context, Confirmed]:
         """Confirm matches: book their write-offs, clear their transactions."""
         numbers, text = intake.match_numbers(matches, required=False), intake.note(note)
-        context, book = await self._changes.enter(principal, "ConfirmMatches", place)
+        checks.key(idempotency_key, required=False)
+        members = (("matches", numbers), ("with_write_offs", with_write_offs), ("note", text))
+        request = Request(principal, "ConfirmMatches", place, idempotency_key, members, text)
+        context, book = await self._changes.enter_to_write(request)
 
         async def work(state: State) -> Change:
             if numbers:
@@ -147,8 +154,6 @@ class Deciding(Writing):
             }
             return Change(Stage(decisions=decisions), summary)
 
-        members = (("matches", numbers), ("with_write_offs", with_write_offs), ("note", text))
-        request = Request(principal, idempotency_key, "ConfirmMatches", members, text)
         changed = await self._advance(context, book, request, Action.MATCHES_CONFIRMED, work)
         cleared, failures = await self._clear(principal, context, book)
         told = [Failure(**one) for one in changed.summary["failures"]]
@@ -187,14 +192,15 @@ class Deciding(Writing):
     ) -> tuple[Context, Decided]:
         name, action, allowed, becomes = method
         numbers, text = intake.match_numbers(matches, required=True), intake.note(note)
-        context, book = await self._changes.enter(principal, name, place)
+        checks.key(key, required=False)
+        request = Request(principal, name, place, key, (("matches", numbers), ("note", text)), text)
+        context, book = await self._changes.enter_to_write(request)
 
         async def work(state: State) -> Change:
             chosen = await self._chosen(book, state, numbers, allowed, becomes.name.lower())
             decisions = [NewDecision(one.number, becomes, None, text) for one in chosen]
             return Change(Stage(decisions=decisions), {"matches": len(decisions)})
 
-        request = Request(principal, key, name, (("matches", numbers), ("note", text)), text)
         changed = await self._advance(context, book, request, action, work)
         return context, Decided(changed.summary["matches"], changed.revision, changed.replayed)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from ledger_service.application.access import Principal
+from ledger_service.application.intake import fields as checks
 from ledger_service.application.intake import reconciling as intake
 from ledger_service.application.reconciling.bringing import Bringing
 from ledger_service.application.reconciling.changes import Change, Request
@@ -28,7 +29,10 @@ class Reconciling(Bringing, Deciding):
         """Freeze it as of the end of a day."""
         until, text = intake.day(day), intake.note(note)
         assert until is not None
-        context, book = await self._changes.enter(principal, "CloseReconciliation", place)
+        checks.key(idempotency_key, required=False)
+        members = (("date", until.isoformat()), ("accept_differences", accept_differences), ("note", text))
+        request = Request(principal, "CloseReconciliation", place, idempotency_key, members, text)
+        context, book = await self._changes.enter_to_write(request)
 
         async def work(state: State) -> Change:
             baseline = self._check_begun(context, state)
@@ -55,8 +59,6 @@ class Reconciling(Bringing, Deciding):
             stage = Stage(baseline=closing.baseline, frozen=closing.frozen)
             return Change(stage, {"date": until.isoformat()}, freezes=closing.frozen)
 
-        members = (("date", until.isoformat()), ("accept_differences", accept_differences), ("note", text))
-        request = Request(principal, idempotency_key, "CloseReconciliation", members, text)
         changed = await self._changes.advance(
             context, book, request, Action.CLOSED, lambda: self._load(context, book), work
         )
@@ -78,7 +80,10 @@ class Reconciling(Bringing, Deciding):
         """Take the last closing back."""
         until, text = intake.day(day), intake.note(note)
         assert until is not None
-        context, book = await self._changes.enter(principal, "ReopenReconciliation", place)
+        checks.key(idempotency_key, required=False)
+        members = (("date", until.isoformat()), ("note", text))
+        request = Request(principal, "ReopenReconciliation", place, idempotency_key, members, text)
+        context, book = await self._changes.enter_to_write(request)
 
         async def work(state: State) -> Change:
             baseline = self._check_begun(context, state)
@@ -91,9 +96,6 @@ class Reconciling(Bringing, Deciding):
                 )
             return Change(Stage(), {"date": until.isoformat()}, reopens=baseline.stage_no)
 
-        request = Request(
-            principal, idempotency_key, "ReopenReconciliation", (("date", until.isoformat()), ("note", text)), text
-        )
         changed = await self._changes.advance(
             context, book, request, Action.REOPENED, lambda: self._store.head(book), work
         )

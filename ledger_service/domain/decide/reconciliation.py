@@ -12,6 +12,8 @@ from ledger_service.domain.transaction import EventKind, Status
 def advance(book: Book, command: AdvanceReconciliation) -> Applied | Refused:
     """The next revision, if nobody else has made it meanwhile and what it freezes can be frozen."""
     account = book.accounts.get(command.account_id)
+    if command.refusal is not None and (account is None or command.from_revision is None):
+        return Refused(command.refusal)
     if account is None:
         return Refused(
             LedgerError(
@@ -30,6 +32,8 @@ def advance(book: Book, command: AdvanceReconciliation) -> Applied | Refused:
                 {"account_id": command.account_id},
             )
         )
+    if command.refusal is not None:
+        return Refused(command.refusal)
     revision = present + 1
     row = book.event_row(
         EventKind.RECONCILIATION_CHANGED, command, account_no=account.account_no, detail=command.detail

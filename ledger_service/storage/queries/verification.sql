@@ -228,51 +228,66 @@ WHERE x.lines <> x.numbers OR x.lines <> x.last OR x.lines <> x.identities
 -- name: reconciliation_statements
 -- A statement has as many lines as it says, and they come to what it says.
 SELECT s.entity_no, NULL::int8 AS transaction_no,
-       format('statement %s of account number %s in %s: %s lines that come to %s, expected %s and %s', s.number,
-              s.account_no, s.currency, count(l.number), COALESCE(sum(l.amount), 0), s.lines, s.sum) AS what
-FROM statements s
-JOIN reconciliation_revisions r ON r.entity_no = s.entity_no AND r.stage_no = s.stage_no
-LEFT JOIN statement_lines l ON l.entity_no = s.entity_no AND l.stage_no = s.stage_no AND l.statement_number = s.number
-GROUP BY s.entity_no, s.stage_no, s.number, s.account_no, s.currency, s.lines, s.sum
-HAVING count(l.number) <> s.lines OR COALESCE(sum(l.amount), 0) <> s.sum
+       format('statement %s of account number %s in %s: %s lines that come to %s, expected %s and %s', number,
+              s.account_no, s.currency, COALESCE(l.lines, 0), COALESCE(l.sum, 0), s.lines, s.sum) AS what
+FROM (
+    SELECT t.entity_no, t.stage_no, t.number, t.account_no, t.currency, t.lines, t.sum FROM statements t
+    JOIN reconciliation_revisions r ON r.entity_no = t.entity_no AND r.stage_no = t.stage_no
+) s
+FULL JOIN (
+    SELECT entity_no, stage_no, statement_number AS number, count(*) AS lines, sum(amount) AS sum
+    FROM statement_lines GROUP BY entity_no, stage_no, statement_number
+) l USING (entity_no, stage_no, number)
+WHERE s.lines <> COALESCE(l.lines, 0) OR s.sum <> COALESCE(l.sum, 0)
 
 -- name: reconciliation_members
--- A match is of lines that are here, and of transactions that have changed the account; decisions are of matches.
-SELECT m.entity_no, NULL::int8 AS transaction_no,
-       format('match %s of account number %s in %s has members that do not exist', m.number, m.account_no, m.currency) AS what
-FROM reconciliation_matches m
-JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
-WHERE EXISTS (
-        SELECT FROM unnest(m.lines) AS u (number) WHERE NOT EXISTS (
-            SELECT FROM statement_lines l
-            JOIN reconciliation_revisions v ON v.entity_no = l.entity_no AND v.stage_no = l.stage_no
-            WHERE l.entity_no = m.entity_no AND l.account_no = m.account_no AND l.currency = m.currency AND l.number = u.number))
-   OR EXISTS (
-        SELECT FROM unnest(m.transactions) AS u (number) WHERE NOT EXISTS (
-            SELECT FROM events e WHERE e.entity_no = m.entity_no AND e.sequence = u.number AND e.kind IN (1, 7)))
+-- A match is of lines that are here, and of transactions of the entity; decisions are of matches. As whole sets: joined by
+-- hashing whatever the planner believes of sizes, for nothing here has an index to go by.
+WITH matches AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, m.lines, m.transactions FROM reconciliation_matches m
+    JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
+), members AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, u.line FROM matches m CROSS JOIN unnest(m.lines) AS u (line)
+), known AS MATERIALIZED (
+    SELECT l.entity_no, l.account_no, l.currency, l.number AS line FROM statement_lines l
+    JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+), posted AS MATERIALIZED (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, u.transaction_no
+    FROM matches m CROSS JOIN unnest(m.transactions) AS u (transaction_no)
+), decided AS MATERIALIZED (
+    SELECT d.entity_no, d.account_no, d.currency, d.match_number AS number FROM reconciliation_decisions d
+    JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
+)
+SELECT x.entity_no, NULL::int8 AS transaction_no,
+       format('match %s of account number %s in %s has line %s, which does not exist', x.number, x.account_no, x.currency, x.line) AS what
+FROM members x FULL JOIN known k USING (entity_no, account_no, currency, line)
+WHERE k.entity_no IS NULL AND x.number IS NOT NULL
 UNION ALL
-SELECT d.entity_no, NULL, format('a decision about match %s of account number %s in %s, which does not exist', d.match_number,
+SELECT x.entity_no, x.transaction_no,
+       format('match %s of account number %s in %s has this transaction, which does not exist', x.number, x.account_no, x.currency)
+FROM posted x
+LEFT JOIN events e ON e.entity_no = x.entity_no AND e.sequence = x.transaction_no AND e.kind IN (1, 7)
+WHERE e.sequence IS NULL
+UNION ALL
+SELECT d.entity_no, NULL, format('a decision about match %s of account number %s in %s, which does not exist', d.number,
                                  d.account_no, d.currency)
-FROM reconciliation_decisions d
-JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
-WHERE NOT EXISTS (
-    SELECT FROM reconciliation_matches m
-    JOIN reconciliation_revisions v ON v.entity_no = m.entity_no AND v.stage_no = m.stage_no
-    WHERE m.entity_no = d.entity_no AND m.account_no = d.account_no AND m.currency = d.currency AND m.number = d.match_number)
+FROM decided d FULL JOIN matches m USING (entity_no, account_no, currency, number)
+WHERE m.lines IS NULL
 
 -- name: reconciliation_doubles
 -- Nothing is in two matches that hold.
-WITH live AS (
-    SELECT m.entity_no, m.account_no, m.currency, m.number, m.lines, m.transactions FROM reconciliation_matches m
+WITH states AS (
+    SELECT m.entity_no, m.account_no, m.currency, m.number, m.state, r.revision, m.lines, m.transactions
+    FROM reconciliation_matches m
     JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
-    LEFT JOIN LATERAL (
-        SELECT d.state FROM reconciliation_decisions d
-        JOIN reconciliation_revisions v ON v.entity_no = d.entity_no AND v.stage_no = d.stage_no
-        WHERE d.entity_no = m.entity_no AND d.account_no = m.account_no AND d.currency = m.currency
-          AND d.match_number = m.number
-        ORDER BY v.revision DESC LIMIT 1
-    ) d ON true
-    WHERE COALESCE(d.state, m.state) <= 2
+    UNION ALL
+    SELECT d.entity_no, d.account_no, d.currency, d.match_number, d.state, r.revision, NULL, NULL
+    FROM reconciliation_decisions d
+    JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
+), live AS (
+    SELECT entity_no, account_no, currency, number, max(lines) AS lines, max(transactions) AS transactions
+    FROM states GROUP BY entity_no, account_no, currency, number
+    HAVING (array_agg(state ORDER BY revision DESC))[1] <= 2
 )
 SELECT x.entity_no, NULL::int8 AS transaction_no,
        format('%s %s of account number %s in %s is in %s matches', x.what, x.member, x.account_no, x.currency, count(*)) AS what
