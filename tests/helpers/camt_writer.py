@@ -37,8 +37,7 @@ def statement(
 ) -> str:
     """One statement of a file; balances are (day, minor units)."""
     balances = "".join(
-        f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>{_money(amount, currency)}"
-        f"<Dt><Dt>{day}</Dt></Dt></Bal>\n"
+        f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>{_money(amount, currency)}<Dt><Dt>{day}</Dt></Dt></Bal>\n"
         for code, balance in (("OPBD", opening), ("CLBD", closing))
         if balance is not None
         for day, amount in [balance]

@@ -162,7 +162,10 @@ def check_equation(report: messages.Reconciliation, ledger: int | None = None) -
     for one in report.differences:
         differ[one.has_write_off] += units(one.difference)
     assert (differ[True], differ[False]) == (terms["write_offs_proposed"], terms["differences"]), report
-    aged = sum(units(age.transactions_amount) for age in report.ages), sum(units(age.lines_amount) for age in report.ages)
+    aged = (
+        sum(units(age.transactions_amount) for age in report.ages),
+        sum(units(age.lines_amount) for age in report.ages),
+    )
     in_lines = -terms["receipts_not_recorded"] - terms["payments_not_recorded"]
     assert aged == (terms["deposits_in_transit"] + terms["outstanding_payments"], in_lines), report
 

@@ -195,14 +195,10 @@ def closed(seen: Seen, settled: Settled, day: date) -> Settled:
 def started(seen: Seen, until: date, stated: int | None, outstanding: Iterable[str] = ()) -> Settled:
     """What is settled by a beginning."""
     open_then = set(outstanding)
-    amounts = {
-        one: seen.amount(one) for one in seen.transactions if seen.day(one) <= until and one not in open_then
-    }
+    amounts = {one: seen.amount(one) for one in seen.transactions if seen.day(one) <= until and one not in open_then}
     ledger = sum(amounts.values())
     statement = ledger if stated is None else stated
-    lines = frozenset(
-        number for number, line in seen.lines.items() if date.fromisoformat(line.booking_date) <= until
-    )
+    lines = frozenset(number for number, line in seen.lines.items() if date.fromisoformat(line.booking_date) <= until)
     return Settled(until, statement, statement, ledger - statement, amounts, lines)
 
 

@@ -102,7 +102,7 @@ def run_of(state: State, work: Work, result: Result, accounts: Mapping[str, int]
     for proposal in alone:
         number += 1
         matches.append(_charge(number, proposal, accounts))
-    undone = [NewDecision(match.number, MatchState.UNDONE, None, _GONE) for match in work.broken]
+    undone = undoing(work.broken)
     lines = {one for match in matches for one in match.lines}
     items = {one for match in matches for one in match.transactions}
     amounts = {line.number: abs(line.amount) for line in work.lines}
@@ -115,6 +115,11 @@ def run_of(state: State, work: Work, result: Result, accounts: Mapping[str, int]
         sum(1 for match in matches if match.write_off_account_no is not None),
         len(undone),
     )
+
+
+def undoing(broken: Sequence[KnownMatch]) -> list[NewDecision]:
+    """Decisions that take apart what does not hold any more, so that its other members are free."""
+    return [NewDecision(match.number, MatchState.UNDONE, None, _GONE) for match in broken]
 
 
 def _match(number: int, match: Match, proposal: Proposal | None, accounts: Mapping[str, int]) -> NewMatch:
