@@ -18,12 +18,14 @@ from tests.helpers.camt_writer import Booked, file_of, statement
 from tests.helpers.processes import serve
 from tests.helpers.reconciling import Books, check_equation, decimal, noon, parts_of
 from tests.helpers.rpc import Refused, connect, refusal
-from tests.helpers.servers import TOKEN, assert_sound, serving
+from tests.helpers.servers import TOKEN, assert_sound, cloned, serving
 from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from ledger_service.storage.embedded import EmbeddedPostgres
     from tests.helpers.rpc import Client
 
 FIRST = date(2026, 3, 1)
@@ -33,6 +35,13 @@ OPEN, IN_MATCH = messages.ITEM_STATE_OPEN, messages.ITEM_STATE_CONFIRMED
 PROPOSED, CONFIRMED = messages.MATCH_STATE_PROPOSED, messages.MATCH_STATE_CONFIRMED
 UNDONE = messages.MATCH_STATE_UNDONE
 REFERENCE = messages.MATCH_RULE_KIND_REFERENCE
+
+
+@pytest.fixture(scope="module")
+async def client(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Client]:
+    """Of one service for all: each test has an entity of its own, and its workshop starts once."""
+    async with cloned(postgres.dsn, template) as dsn, serving(dsn) as service:
+        yield service.client
 
 
 def day(number: int) -> date:
