@@ -1,178 +1,256 @@
-"""Bank files come in: those of ../shared/data/statements as a person reads them, and one of each format."""
+"""Bank files in and documents out, over gRPC and REST: the same things happen, whichever way they come."""
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
-from ledger.v1 import reconciliation_pb2 as messages
-from tests.helpers.builders import ASSET, new_account, new_entity
-from tests.helpers.reconciling import Books, check_equation, units
-from tests.helpers.rpc import refusal
-from tests.helpers.servers import cloned, serving
-from tests.helpers.statement_files import WRITERS, sample
+from ledger.v1 import reconciliation_service_pb2 as pb
+from ledger_client import LedgerClient, messages
+from ledger_service.gateway import protocol
+from tests.contract.rest_requests import BOUNDARY, form
+from tests.helpers.builders import ASSET, new_account, new_entity, timestamp, transfer
+from tests.helpers.processes import run_cli
+from tests.helpers.rest import Rest, rest_client
+from tests.helpers.rpc import Client, refusal_of
+from tests.helpers.servers import TOKEN, Service, cloned, serving
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from ledger_service.storage.embedded import EmbeddedPostgres
-    from tests.helpers.rpc import Client
-
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data" / "statements"
-REAL = pytest.mark.skipif(not FOLDER.exists(), reason="the banks' files (../shared/data/statements) are not there")
-
-# By file, its statements: bank's account, opening (amount, day), closing, number and sum of the lines, contradictions;
-# then the first and the last line of the file: booking date, amount, counterparty, first reference.
-FILES = {
-    "camt053-nl.xml": (
-        [("NL77ABNA0574908765", ("15568.27", "2014-01-05"), ("15121.12", "2014-01-05"), 3, "-12.99", 1)],
-        ("2014-01-05", "-754.25", "INSURANCE COMPANY TESTX", "435005714488-ABNO33052620"),
-        ("2014-01-05", "1405.31", "3rd party Media", "115"),
-    ),
-    "ing.sta": (
-        [("0001234567", ("0.00", "2010-07-22"), ("3.47", "2010-07-23"), 7, "-45.59", 4)],
-        ("2010-07-22", "-25.03", "", ""),
-        ("2010-07-23", "1.00", "", ""),
-    ),
-    "rabobank-iban.sta": (
-        [
-            ("NL71RABO0123456789", ("1000.00", "2013-01-01"), ("965.00", "2013-01-08"), 2, "-35.00", 0),
-            ("NL71RABO0123456789", ("965.00", "2013-01-08"), ("930.00", "2013-01-15"), 2, "-35.00", 0),
-        ],
-        ("2013-01-01", "-25.00", "CONTRA ACCOUNT HOLDER", "01-01-2013 12:00 0030000987654321"),
-        ("2013-01-09", "-10.00", "JOHN DOE", ""),
-    ),
-    "stmtrs.ofx": (
-        [("999988", ("", ""), ("200.29", "2005-10-29"), 2, "-500.00", 0)],
-        ("2005-10-04", "-200.00", "", "1000"),
-        ("2005-10-20", "-300.00", "", "00003"),
-    ),
-    "sample_statement_en.csv": (
-        [("", ("", ""), ("", ""), 2, "1491.50", 0)],
-        ("2018-12-15", "-33.50", "John Doe", ""),
-        ("2018-12-15", "1525.00", "Azure Interior", ""),
-    ),
+MULTIPART = f"multipart/form-data; boundary={BOUNDARY}"
+JUNE = (
+    b"Date,Amount,Reference,Description\n2026-06-02,100.00,R-1,payment\n2026-06-03,-30.50,R-2,refund\n"
+    b"2026-06-04,77.00,,<b>deposit</b>\n"
+)
+BALANCES = {"openingBalance": "1000.00", "closingBalance": "1146.50"}
+FILE_LIMIT = 64 * 1024
+FORMATS = {
+    "csv": "text/csv",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "html": "text/html",
+    "json": "application/json",
 }
 
-# The twenty accounts of sepa_mt940.sta: their lines, what these come to, both balances, first and last amount.
-SEPA = {
-    "0194774600888": (7, "-2909.87", "-1234718.36", "-1237628.23", "300.00", "-999946.95"),
-    "0194777100888": (2, "-485249.95", "-970499.90", "-1455749.85", "15000.05", "-500250.00"),
-    "0194778300888": (5, "-528038.51", "-1709296.34", "-2237334.85", "50.05", "-326609.66"),
-    "0194779500888": (3, "1050000.00", "3192675.04", "4242675.04", "250000.00", "500000.00"),
-    "0194780100888": (5, "-726694.27", "-2368827.87", "-3095522.14", "204.88", "-500250.00"),
-    "0194780101888": (1, "50990.05", "152970.15", "203960.20", "50990.05", "50990.05"),
-    "0194781300888": (8, "-60422.25", "-40432.20", "-100854.45", "19990.05", "-55344.11"),
-    "0194782500888": (11, "-750973.73", "-1552497.38", "-2303471.11", "50.00", "-476921.44"),
-    "0194783700888": (12, "-1190220.09", "-3829477.87", "-5019697.96", "335.33", "-915646.88"),
-    "0194784900888": (9, "-3066839.81", "-5777585.57", "-8844425.38", "16500.07", "-1522104.00"),
-    "0194784901888": (1, "13990.05", "13990.05", "27980.10", "13990.05", "13990.05"),
-    "0194785000888": (12, "-1501074.50", "-3612519.02", "-5113593.52", "-57.34", "-956588.05"),
-    "0194785001888": (1, "50990.05", "152970.15", "203960.20", "50990.05", "50990.05"),
-    "0194786200888": (3, "92990.19", "145964.58", "238954.77", "16500.07", "56500.07"),
-    "0194787400888": (4, "358593.91", "766656.49", "1125250.40", "50990.05", "-1500.00"),
-    "0194791600888": (7, "-2501617.22", "-1970431.87", "-4472049.09", "300.00", "-3572569.03"),
-    "0194791601888": (3, "-72400.00", "-324910.25", "-397310.25", "1910.05", "-125300.10"),
-    "0194798900888": (1, "-150.00", "-450.00", "-600.00", "-150.00", "-150.00"),
-    "0194799000888": (1, "-150.00", "-450.00", "-600.00", "-150.00", "-150.00"),
-    "0194804000888": (1, "50.05", "0.00", "50.05", "50.05", "50.05"),
-}
+
+@dataclass
+class Bank:
+    """A service with an entity that banks; each account is reconciled by one test."""
+
+    service: Service
+    rest: Rest
+    client: LedgerClient
+    entity: str
+
+    async def account(self, name: str) -> str:
+        """A new account with two transactions that the statement of June has, and one that it has not."""
+        await new_account(self.service.client, self.entity, name, ASSET)
+        for day, amount, reference in ((2, "100.00", "R-1"), (3, "-30.50", "R-2"), (9, "5.00", "R-9")):
+            sides = (name, "equity") if Decimal(amount) > 0 else ("equity", name)
+            when = timestamp(datetime(2026, 6, day, 12, tzinfo=UTC))
+            request = transfer(self.entity, *sides, amount.removeprefix("-"), reference=reference, effective_time=when)
+            await self.service.client.transactions.CreateTransaction(request)
+        return name
+
+    def path(self, account: str, part: str, **query: str) -> str:
+        """A path of the gateway."""
+        more = "".join(f"&{name}={value}" for name, value in query.items())
+        return f"/v1/reconciliations/{part}?entityId={self.entity}&accountId={account}{more}"
+
+    async def upload(self, account: str, content: bytes = JUNE, key: str = "", **fields: str) -> Any:
+        """Bring a file in over REST."""
+        path = self.path(account, "statements", currency="USD")
+        headers = {"idempotency_key": key} if key else {}
+        return await self.rest.send("POST", path, form(content, **fields), content_type=MULTIPART, **headers)
 
 
 @pytest.fixture(scope="module")
-async def client(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[Client]:
-    """Of one service for all: each test has an entity of its own, and its workshop starts once."""
-    async with cloned(postgres.dsn, template) as dsn, serving(dsn) as service:
-        yield service.client
+async def bank(postgres: Any, template: str) -> AsyncIterator[Bank]:
+    settings = {"max_statement_bytes": FILE_LIMIT, "credential_recheck_seconds": 0.1, "client_timeout_seconds": 0.5}
+    async with (
+        cloned(postgres.dsn, template) as dsn,
+        serving(dsn, **settings) as service,
+        rest_client(service.rest, TOKEN) as rest,
+        LedgerClient(service.address, TOKEN) as client,
+    ):
+        entity = await new_entity(service.client)
+        await new_account(service.client, entity, "equity")
+        yield Bank(service, rest, client, entity)
 
 
-async def books_of(client: Client, currency: str) -> Books:
-    entity_id = await new_entity(client)
-    await new_account(client, entity_id, "bank", ASSET)
-    return Books(client, entity_id, "bank", currency)
+async def test_a_file_comes_in_once_whichever_way(bank: Bank) -> None:
+    account = await bank.account("both_ways")
+    first = await bank.upload(account, key="june", **BALANCES)
+    [statement] = first.good()["statements"]
+    assert first.headers["idempotent-replayed"] == "false"
+    assert (statement["fileName"], statement["lines"], statement["sum"]) == ("july.csv", 3, Decimal("146.50"))
+    assert (statement["openingBalance"], statement["closingBalance"]) == (Decimal("1000.00"), Decimal("1146.50"))
+    again = await bank.upload(account, key="june", **BALANCES)
+    assert (again.good(), again.headers["idempotent-replayed"]) == (first.json, "true")
+    header = messages.ImportStatementHeader(
+        entity_id=bank.entity, account_id=account, file_name="june.csv", idempotency_key="another"
+    )
+    response = await bank.client.import_statement(JUNE, header)
+    assert (response.replayed, response.lines, response.statements[0].file_name) == (True, 3, "july.csv")
+    lines = (await bank.rest.get(bank.path(account, "lines"))).good()["lines"]
+    assert [(line["bookingDate"], line["amount"]) for line in lines] == [
+        ("2026-06-02", Decimal("100.00")), ("2026-06-03", Decimal("-30.50")), ("2026-06-04", Decimal("77.00")),
+    ]  # fmt: skip
 
 
-def told(line: messages.StatementLine) -> tuple[str, str, str, str]:
-    return line.booking_date, line.amount, line.counterparty, line.references[0] if line.references else ""
+@pytest.mark.parametrize(
+    ("content", "fields", "status", "field"),
+    [
+        (b"no statement at all", {}, 400, "file"),
+        (JUNE, {"openingBalance": "1e3"}, 400, "openingBalance"),
+        (JUNE, {"csvMapping": '{"colour": "red"}'}, 400, "csvMapping"),
+        (JUNE, {"csvMapping": "date=Date"}, 400, "csvMapping"),
+        (JUNE, {"currency": "USD"}, 400, "currency"),
+        (b"x" * (FILE_LIMIT + 1), {}, 413, "file"),
+    ],
+)
+async def test_what_can_not_come_in_leaves_nothing(
+    bank: Bank, content: bytes, fields: dict[str, str], status: int, field: str
+) -> None:
+    account = await bank.account(f"refused_{field}_{len(content)}_{len(str(fields))}".replace("{", "").lower())
+    reply = await bank.upload(account, content, **fields)
+    assert (reply.status, reply.error["field"]) == (status, field), reply.content
+    assert (await bank.rest.get(bank.path(account, "statements"))).status == 404
+    assert (await bank.upload(account)).good()["lines"] == 3
 
 
-@REAL
-@pytest.mark.parametrize("name", FILES)
-async def test_a_file_of_a_bank(client: Client, name: str) -> None:
-    expected, first, last = FILES[name]
-    books = await books_of(client, "EUR" if name.endswith((".sta", ".xml")) else "USD")
-    data = (FOLDER / name).read_bytes()
-    # The file tells its currency.
-    answer = await books.send(data, file_name=name, currency="")
-    statements = await books.statements()
-    assert list(answer.statements) == statements
-    assert [
-        (
-            one.bank_account, (one.opening_balance, one.opening_date), (one.closing_balance, one.closing_date),
-            one.lines, one.sum, len(one.contradictions),
-        )
-        for one in statements
-    ] == expected  # fmt: skip
-    assert {(one.file_name, one.known_lines) for one in statements} == {(name, 0)}
-    lines = await books.lines()
-    assert len(lines) == answer.lines == sum(one.lines for one in statements)
-    assert (told(lines[0]), told(lines[-1])) == (first, last)
-    assert all(line.raw for line in lines)
-    assert sum(units(line.amount) for line in lines) == sum(units(one.sum) for one in statements)
-    again = await books.send(data, file_name="again", currency="")
-    assert (again.replayed, list(again.statements)) == (True, statements)
-    check_equation(await books.report())
+async def test_a_file_over_the_limit_is_refused_by_grpc_as_well(bank: Bank) -> None:
+    account = await bank.account("too_large")
+    header = pb.ImportStatementHeader(entity_id=bank.entity, account_id=account, file_name="a.csv")
+    parts = [pb.ImportStatementRequest(header=header), *[pb.ImportStatementRequest(chunk=bytes(FILE_LIMIT))] * 4]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await bank.service.client.reconciliations.ImportStatement(iter(parts))
+    assert refusal_of(caught.value).metadata["field"] == "file"
 
 
-@REAL
-async def test_a_file_of_twenty_accounts(client: Client) -> None:
-    """It is refused as a whole; the messages of each account come in."""
-    data = (FOLDER / "sepa_mt940.sta").read_bytes()
-    books = await books_of(client, "EUR")
-    refused = await refusal(books.send(data))
-    assert (refused.reason, "20 accounts" in refused.message) == ("STATEMENT_MISMATCH", True)
-    parts: dict[str, bytes] = {}
-    for message in data.split(b":20:")[1:]:
-        account = message.split(b":25:")[1].split(b"\n")[0].strip().decode().removeprefix("50880050/")
-        parts[account] = parts.get(account, b"") + b":20:" + message
-    found = {}
-    for account, part in parts.items():
-        books = await books_of(client, "EUR")
-        await books.send(part, file_name="sepa_mt940.sta")
-        (only,) = await books.statements()
-        assert (only.bank_account, list(only.contradictions)) == (f"50880050/{account}", [])
-        lines = await books.lines()
-        found[account] = (
-            only.lines, only.sum, only.opening_balance, only.closing_balance, lines[0].amount, lines[-1].amount,
-        )  # fmt: skip
-        assert (len(lines), only.closing_date) == (only.lines, "2007-09-04")
-        check_equation(await books.report())
-    assert found == SEPA
+async def test_a_file_may_take_longer_than_a_request(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection whose request does not come in time is cut; a file of somebody who may send one has its own."""
+    monkeypatch.setattr(protocol, "_SLACK_SECONDS", 0.0)
+    account = await bank.account("slow")
+    body = form(JUNE)
+
+    async def slowly() -> AsyncIterator[bytes]:
+        for at in range(4):
+            yield body[at * len(body) // 4 : (at + 1) * len(body) // 4]
+            await asyncio.sleep(0.2)
+
+    reply = await bank.rest.client.post(
+        bank.path(account, "statements", currency="USD"), content=slowly(),
+        headers={"authorization": f"Bearer {TOKEN}", "content-type": MULTIPART},
+    )  # fmt: skip
+    assert (reply.status_code, reply.json()["lines"]) == (200, 3)
+    # The connection is as good as before: nothing is waited for any more.
+    await asyncio.sleep(0.6)
+    assert (await bank.rest.get(bank.path(account, "statements"))).status == 200
 
 
-@pytest.mark.parametrize("name", WRITERS)
-async def test_each_format_once_twice_and_overlapping(client: Client, name: str) -> None:
-    books = await books_of(client, "EUR")
-    short, long = sample(WRITERS[name], 5), sample(WRITERS[name], 9)
-    first = await books.send(short, file_name="short")
-    assert (first.lines, first.known_lines, first.replayed) == (5, 0, False)
-    assert first.statements[0].format == name
-    amounts = [f"{Decimal(number % 9 - 4) + Decimal('0.25'):.2f}" for number in range(9)]
-    lines = await books.lines()
-    assert [line.amount for line in lines] == amounts[:5]
-    assert [list(line.references) for line in lines] == [[f"R{number}"] for number in range(5)]
-    assert [line.text for line in lines] == [f"text {number}" for number in range(5)]
-    twice = await books.send(short, file_name="short again")
-    assert (twice.replayed, twice.lines) == (True, 5)
-    more = await books.send(long, file_name="long")
-    assert (more.lines, more.known_lines, more.replayed) == (4, 5, False)
-    lines = await books.lines()
-    assert [(line.number, line.amount) for line in lines] == list(enumerate(amounts, 1))
-    assert [line.statement_number for line in lines] == [1] * 5 + [2] * 4
-    # All that this one could bring is here.
-    back = await books.send(sample(WRITERS[name], 7), file_name="between")
-    assert (back.lines, back.known_lines) == (0, 7)
-    check_equation(await books.report())
+async def test_strangers_are_told_before_the_file_has_come(bank: Bank) -> None:
+    account = await bank.account("strange")
+    stranger = Rest(bank.rest.client, "made up")
+    path = bank.path(account, "statements")
+    assert (await stranger.send("POST", path, b"no form", content_type=MULTIPART)).status == 401
+    # The rest of the file never comes, and the answer does not wait for it.
+    body = form(JUNE)
+    target = path.replace(bank.entity, "nowhere")
+    host, _, port = bank.service.rest.removeprefix("http://").rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        head = f"POST {target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {TOKEN}\r\ncontent-type: {MULTIPART}\r\n"
+        writer.write(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body[:-60])
+        async with asyncio.timeout(30):
+            assert (await reader.readline()).startswith(b"HTTP/1.1 404 ")
+    finally:
+        writer.close()
+
+
+async def test_an_upload_ends_with_its_credential(bank: Bank) -> None:
+    account = await bank.account("revoked")
+    code, token, errors = await run_cli(
+        "token", "create", "--name", "bringer", "--scope", "write", dsn=bank.service.dsn
+    )
+    assert code == 0, errors
+    caller = Client(bank.service.client.channel, token.strip())
+    call = caller.reconciliations.ImportStatement()
+    header = pb.ImportStatementHeader(
+        entity_id=bank.entity, account_id=account, currency="USD", file_name="june.csv"
+    )  # fmt: skip
+    await call.write(pb.ImportStatementRequest(header=header))
+    await call.write(pb.ImportStatementRequest(chunk=JUNE))
+    await run_cli("token", "revoke", errors.partition(":")[0], dsn=bank.service.dsn)
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert "revoked" in (caught.value.details() or "")
+    assert (await bank.rest.get(bank.path(account, "statements"))).status == 404
+
+
+async def test_documents_are_the_same_by_both_ways(bank: Bank) -> None:
+    account = await bank.account("documents")
+    (await bank.upload(account, **BALANCES)).good()
+    (await bank.rest.post(bank.path(account, "run"))).good()
+    for number, (name, media_type) in enumerate(FORMATS.items(), 1):
+        reply = await bank.rest.get(bank.path(account, "export", format=name))
+        assert reply.status == 200, reply.content
+        assert reply.headers["content-type"].partition(";")[0] == media_type
+        kind = "inline" if name == "html" else "attachment"
+        called = f"reconciliation-{account}-USD-2026-06-04.{name}"
+        assert reply.headers["content-disposition"] == f'{kind}; filename="{called}"'
+        assert (reply.headers["x-content-type-options"], reply.headers["cache-control"]) == ("nosniff", "no-store")
+        assert reply.headers["content-security-policy"].startswith("default-src 'none'; ")
+        assert ("style-src 'unsafe-inline'" in reply.headers["content-security-policy"]) == (name == "html")
+        assert "script-src" not in reply.headers["content-security-policy"]
+        request = messages.ExportReconciliationRequest(entity_id=bank.entity, account_id=account, format=number)  # type: ignore[arg-type]
+        document = await bank.client.export_reconciliation(request)
+        assert (document.file_name, document.media_type) == (called, reply.headers["content-type"])
+        check_content(name, document.content)
+        check_content(name, reply.content)
+    head = await bank.rest.send("HEAD", bank.path(account, "export", format="csv"))
+    assert (head.status, head.content) == (200, b"")
+
+
+def check_content(name: str, content: bytes) -> None:
+    """The deposit that only the bank knows of is in it, and what it wrote is text."""
+    if name == "xlsx":
+        with zipfile.ZipFile(io.BytesIO(content)) as workbook:
+            assert b"deposit" in b"".join(workbook.read(one) for one in workbook.namelist())
+        return
+    assert b"deposit" in content
+    if name == "html":
+        assert b"<b>deposit" not in content
+    if name == "json":
+        equation = json.loads(content)["equation"]
+        assert (equation["statement_balance"], equation["receipts_not_recorded"]) == ("1146.50", "-77.00")
+
+
+async def test_the_result_is_the_same_by_both_ways(bank: Bank) -> None:
+    account = await bank.account("result")
+    (await bank.upload(account, **BALANCES)).good()
+    (await bank.rest.post(bank.path(account, "run"))).good()
+    shown = (await bank.rest.get(bank.path(account, "report"))).good()["reconciliation"]
+    request = messages.GetReconciliationRequest(entity_id=bank.entity, account_id=account)
+    told = (await bank.client.reconciliations.GetReconciliation(request)).reconciliation
+    assert shown["equation"]["addsUp"] is told.equation.adds_up is True
+    names = {field.name for field in told.equation.DESCRIPTOR.fields} - {"adds_up"}
+    camel = {
+        name: "".join(word.capitalize() if at else word for at, word in enumerate(name.split("_"))) for name in names
+    }
+    assert {name: str(shown["equation"][camel[name]]) for name in names} == {
+        name: getattr(told.equation, name) for name in names
+    }
+    assert [(item.get("lineNumber", 0), item.get("transactionId", "")) for item in shown["openItems"]] == [
+        (item.line_number, item.transaction_id) for item in told.open_items
+    ]
