@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ledger_client import LedgerClient, messages
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="The bank's files, oldest first.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="The bank's files, oldest first.")]
 Mapping = Annotated[
     list[str] | None,
     typer.Option(
@@ -38,9 +38,10 @@ def import_files(
 ) -> None:
     """Take in files that the bank sent.
 
-    Formats: camt.053, camt.054, MT940, MT942, OFX, QFX, BAI2, CSV, and reports of Stripe, PayPal and Adyen. A file comes in whole or not at all. The same file again, or lines that another file brought, change nothing; so
-    after a failure just repeat the command. The first file begins the reconciliation, at its first day and with its
-    opening balance. Scope: write.
+    Formats: camt.053, camt.054, MT940, MT942, OFX, QFX, BAI2, CSV, and reports of Stripe, PayPal and Adyen. A file
+    comes in whole or not at all. The same file again, or lines that another file brought, change nothing; so after a
+    failure just repeat the command. The first file begins the reconciliation, at its first day and with its opening
+    balance. Scope: write.
     """
     prepared = _Files(files, mapping, opening, closing)
 
@@ -180,7 +181,7 @@ def _mapping(pairs: Sequence[str]) -> dict[str, str]:
         mapping_of(list(pairs))
     except LedgerError as error:
         raise CommandError(error.message, ExitCode.USAGE) from None
-    return dict((name.strip(), value.strip()) for name, _, value in (pair.partition("=") for pair in pairs))
+    return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)}
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _AT_ONCE = 10_000
 """Matches that one call of the service decides about."""
 
-_Numbers = Annotated[list[int] | None, typer.Argument(metavar="NUMBERS…", min=1, help="Of matches, see `matches`.")]
+_Numbers = Annotated[list[int] | None, typer.Argument(metavar="NUMBER", min=1, help="Of matches, see `matches`.")]
 _Note = Annotated[str, typer.Option(help="Why; kept with who did it and when.", show_default=False, metavar="TEXT")]
 
 
@@ -222,7 +222,9 @@ async def _live(client: LedgerClient, account: Account) -> list[int]:
     found: set[int] = set()
     states: tuple[messages.ItemState.ValueType, ...] = (messages.ITEM_STATE_PROPOSED, messages.ITEM_STATE_CONFIRMED)
     for state in states:
-        of_lines = messages.ListStatementLinesRequest(**account.ids, state=state, page_size=PAGE_SIZE)
+        of_lines = messages.ListStatementLinesRequest(
+            **account.ids, statement_number=0, state=state, page_size=PAGE_SIZE
+        )
         async for lines in paginate(client.reconciliations.ListStatementLines, of_lines):
             found.update(one.match_number for one in lines.lines)
         of_items = messages.ListLedgerItemsRequest(**account.ids, state=state, page_size=PAGE_SIZE)
@@ -233,7 +235,7 @@ async def _live(client: LedgerClient, account: Account) -> list[int]:
 
 def _check_choice(numbers: Sequence[int] | None, *, every: bool) -> None:
     if bool(numbers) == every:
-        raise CommandError("give either NUMBERS of matches or --all", ExitCode.USAGE)
+        raise CommandError("give either numbers of matches or --all", ExitCode.USAGE)
 
 
 def _in_parts(numbers: Sequence[int]) -> list[Sequence[int]]:

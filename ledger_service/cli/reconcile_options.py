@@ -1,4 +1,4 @@
-"""What the commands of `ledger-service reconcile` share: which account they are about, and how they reach the service."""
+"""What the commands of `ledger-service reconcile` share: whom they are about, and how they reach the service."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _OPTIONS = {
     "opening_balance": "--opening",
     "closing_balance": "--closing",
     "csv_mapping": "--mapping",
-    "match_numbers": "NUMBERS",
+    "match_numbers": "NUMBER",
     "line_numbers": "--line",
     "transaction_ids": "--transaction",
     "write_off_account_id": "--write-off",
@@ -163,13 +163,11 @@ async def _reach(probe: LedgerClient, entity_id: str) -> None:
 
 def refusal(error: LedgerError, target: str) -> str:
     """Why the service refuses, in its words, but with what its fields are called here."""
-    text = explain(error, target)
-    if not error.reason:
-        return text
     field = error.metadata.get("field", "")
-    name = field.partition("[")[0].partition(".")[0]
-    if name in _OPTIONS and f" {field}: " in text:
-        text = text.replace(f" {field}: ", f" {_OPTIONS[name]}: ", 1)
+    option = _OPTIONS.get(field.partition("[")[0])
+    text, head = explain(error, target), f"{error.reason}: {field}: "
+    if option is not None and text.startswith(head):
+        text = f"{error.reason}: {option}: {text.removeprefix(head)}"
     return text.replace("accept_differences", "--accept-differences")
 
 

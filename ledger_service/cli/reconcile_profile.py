@@ -30,8 +30,9 @@ def profile(
 ) -> None:
     """Show, or change, how an account is matched.
 
-    That is: rules in order, charges, where differences are written off, how CSV files are read. Members of the file are those that --json prints. What is matched stays so. Before the first statement it needs
-    --currency. Scope: read; to change it write.
+    That is: rules in order, charges, where differences are written off, how CSV files are read. Members of the file
+    are those that --json prints. What is matched stays so. Before the first statement it needs --currency. Scope:
+    read; to change it write.
     """
     wanted = _read(change) if change is not None else None
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 def run(account: Account, as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False) -> None:
     """Run the account's rules, and say what they found.
 
-    They are run over all that is open. What several facts speak for is confirmed at once; the rest is proposed and waits for `confirm` or `reject`. What is
-    matched stays so, and what was rejected does not come back. May be run as often as one likes. Scope: write.
+    They are run over all that is open. What several facts speak for is confirmed at once; the rest is proposed and
+    waits for `confirm` or `reject`. What is matched stays so, and what was rejected does not come back. May be run as
+    often as one likes. Scope: write.
     """
 
     async def work(client: LedgerClient) -> messages.RunMatchingResponse:

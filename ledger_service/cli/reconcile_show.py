@@ -40,9 +40,9 @@ def show(
 ) -> None:
     """Show the result: what explains both balances, what is open.
 
-    It is as of the end of a day. As tables, or as documents: JSON, CSV (open items and differences), a workbook, a page to print. A day that is
-    closed shows what was closed. Exit status 0 whether or not all is matched, 1 if the balances are not explained.
-    Scope: read.
+    It is as of the end of a day. As tables, or as documents: JSON, CSV (open items and differences), a workbook, a
+    page to print. A day that is closed shows what was closed. Exit status 0 whether or not all is matched, 1 if the
+    balances are not explained. Scope: read.
     """
     from ledger_service.cli.reconcile_tables import new_console
 

@@ -72,26 +72,31 @@ def print_lines(console: Console, lines: Sequence[messages.StatementLine]) -> No
 
 def print_items(console: Console, items: Sequence[messages.LedgerItem]) -> None:
     """What transactions did to the account."""
-    is_wide = console.width >= _WIDE
-    columns = (
-        Column("transaction"),
-        Column("date"),
-        Column("amount", right=True),
-        *((Column("status"),) if is_wide else ()),
-        Column("state"),
-        Column("counterparty, reference, text", flexible=True),
-    )
-    rows: list[list[Text | str]] = [
-        [
-            one.transaction_id,
-            one.date,
-            _amount(one.amount),
-            *([one.status] if is_wide else []),
-            _item_state(one.state, one.match_number),
-            _about(one.counterparty, one.reference, one.description),
-        ]
-        for one in items
-    ]
+    if console.width >= _WIDE:
+        columns: tuple[Column, ...] = (
+            Column("date"),
+            Column("amount", right=True),
+            Column("state"),
+            Column("status"),
+            Column("transaction"),
+            Column("counterparty, reference, text", flexible=True),
+        )
+    else:
+        columns = (
+            Column("date"),
+            Column("amount", right=True),
+            Column("state"),
+            Column("counterparty, reference, text, transaction", flexible=True, wraps=True),
+        )
+    rows: list[list[Text | str]] = []
+    for one in items:
+        row: list[Text | str] = [one.date, _amount(one.amount), _item_state(one.state, one.match_number)]
+        about = _about(one.counterparty, one.reference, one.description)
+        if console.width >= _WIDE:
+            row += [one.status, one.transaction_id, about]
+        else:
+            row.append(Text.assemble(f"{about}\n" if about else "", (one.transaction_id, "dim")))
+        rows.append(row)
     _print(console, columns, rows)
 
 
