@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ledger_service.matching import normalising
-from ledger_service.matching.evidence import gap, names_alike
+from ledger_service.matching.evidence import gap, names_alike, names_contradict
 from ledger_service.matching.model import Rule, RuleKind
 
 if TYPE_CHECKING:
@@ -136,9 +136,10 @@ def _by_near_amount(found: Candidates, lines: Sequence[Item], transactions: Sequ
 
 
 def _names_admit(rule: Rule, line: Item, transaction: Item) -> bool:
-    return rule.kind is not RuleKind.AMOUNT_AND_COUNTERPARTY or names_alike(line, transaction) >= max(
-        1, rule.similarity
-    )
+    if rule.kind is RuleKind.AMOUNT_AND_COUNTERPARTY:
+        return names_alike(line, transaction) >= max(1, rule.similarity)
+    # What many customers pay alike would otherwise be matched across them wherever one payment is missing.
+    return not names_contradict(line, transaction, rule.similarity)
 
 
 def join(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ledger_service.matching import normalising
+from ledger_service.matching import normalising, subsets
 from ledger_service.matching.model import FindingKind, Match, Movement, Option, Profile, Rejection, RuleKind
 
 if TYPE_CHECKING:
@@ -66,7 +66,8 @@ class Desk:
     """Everything that the rules share.
 
     Rules take places from `open_lines` and `open_transactions` by `match` and by nothing else, so nothing is matched
-    twice. `crossed_out` are pairs (places) that a person has rejected, `rejected_groups` sets of numbers.
+    twice. `crossed_out` are pairs (places) that a person has rejected, `rejected_groups` sets of numbers. `nodes_left`
+    is what searches for groups may still visit.
     """
 
     profile: Profile
@@ -79,6 +80,7 @@ class Desk:
     matches: list[Match] = field(default_factory=list)
     ambiguities: list[Ambiguity] = field(default_factory=list)
     crowds: list[Crowd] = field(default_factory=list)
+    nodes_left: int = subsets.MOST_NODES_IN_ALL
 
     def lines_left(self) -> list[Item]:
         """Open lines in the order of their numbers."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from ledger_service.matching.model import Finding, FindingKind
@@ -20,54 +19,60 @@ MOST_DAYS_BY_TEXT = 2
 
 def duplicates(desk: Desk) -> Iterable[tuple[Finding, set[int], set[int]]]:
     """Open movements that say the same as a matched one of their side, with the places that each finding is about."""
-    for surplus, twin in _twins(desk.lines, desk.open_lines):
+    paired = [match for match in desk.matches if match.lines and match.transactions]
+    lines = {number for match in paired for number in match.lines}
+    for surplus, twin in _twins(desk.lines, desk.open_lines, lines):
         why = f"{_what(surplus, twin)}; the ledger has one of them"
         numbers = (surplus.number, twin.number)
         yield Finding(FindingKind.DUPLICATE_ON_STATEMENT, numbers, (), surplus.amount, why), {surplus.place}, set()
-    for surplus, twin in _twins(desk.transactions, desk.open_transactions):
+    transactions = {number for match in paired for number in match.transactions}
+    for surplus, twin in _twins(desk.transactions, desk.open_transactions, transactions):
         why = f"{_what(surplus, twin)}; the statement has one of them"
         numbers = (surplus.number, twin.number)
         yield Finding(FindingKind.DUPLICATE_IN_LEDGER, (), numbers, surplus.amount, why), set(), {surplus.place}
 
 
-def _twins(items: Sequence[Item], open_places: set[int]) -> list[tuple[Item, Item]]:
-    matched: dict[Hashable, list[Item]] = defaultdict(list)
-    wanted = {key for place in open_places for key in _keys(items[place])}
+def _twins(items: Sequence[Item], open_places: set[int], paired: set[int]) -> list[tuple[Item, Item]]:
+    """Each open movement that has a twin matched with the other side (numbers `paired`), with the nearest one."""
+    wanted = {key for place in open_places for key, _ in _asked(items[place])}
+    matched: dict[tuple[Hashable, int], Item] = {}
     for item in items:
-        if item.place not in open_places:
-            for key in _keys(item):
+        if item.number in paired and not item.movement.cancels:
+            for key in _told(item):
                 if key in wanted:
-                    matched[key].append(item)
+                    matched.setdefault((key, item.day), item)
     found = []
     for place in sorted(open_places):
         surplus = items[place]
         twins = [
-            twin
-            for key in _keys(surplus)
-            for twin in matched.get(key, ())
-            if abs(twin.day - surplus.day) <= _most_days(surplus, twin) and not _is_known_apart(surplus, twin)
+            matched[key, day]
+            for key, most in _asked(surplus)
+            for day in range(surplus.day - most, surplus.day + most + 1)
+            if (key, day) in matched
         ]
-        if twins:
+        if twins and not surplus.movement.cancels:
             found.append((surplus, min(twins, key=lambda twin: (abs(twin.day - surplus.day), twin.number))))
     return found
 
 
-def _keys(item: Item) -> Iterable[Hashable]:
+def _told(item: Item) -> Iterable[Hashable]:
+    """What a matched movement is found by. Two with references of their own are two, whatever else they share: so a
+    key without a reference says whether there is one."""
     for key in item.keys:
         yield item.amount, key
     if item.name or item.words:
-        yield item.amount, item.name, item.words
+        yield item.amount, item.name, item.words, bool(item.keys)
 
 
-def _most_days(one: Item, other: Item) -> int:
-    return MOST_DAYS if one.keys & other.keys or (one.name and one.name == other.name) else MOST_DAYS_BY_TEXT
-
-
-def _is_known_apart(one: Item, other: Item) -> bool:
-    """Two movements with references of their own are two, whatever else is the same; so is a reversal."""
-    return (bool(one.keys) and bool(other.keys) and not one.keys & other.keys) or bool(
-        one.movement.cancels or other.movement.cancels
-    )
+def _asked(item: Item) -> Iterable[tuple[Hashable, int]]:
+    """What the twins of an open movement are looked for by, and within how many days."""
+    for key in item.keys:
+        yield (item.amount, key), MOST_DAYS
+    if item.name or item.words:
+        days = MOST_DAYS if item.name else MOST_DAYS_BY_TEXT
+        yield (item.amount, item.name, item.words, False), days
+        if not item.keys:
+            yield (item.amount, item.name, item.words, True), days
 
 
 def _what(surplus: Item, twin: Item) -> str:

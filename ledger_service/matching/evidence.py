@@ -54,6 +54,11 @@ def names_alike(one: Item, other: Item) -> int:
     return normalising.named_in(other.name, one.words) if other.name else UNKNOWN
 
 
+def names_contradict(one: Item, other: Item, similarity: int) -> bool:
+    """Both tell a party, and they are less alike than that."""
+    return bool(one.name) and bool(other.name) and normalising.similarity(one.name, other.name) < similarity
+
+
 def cost(line: Item, transaction: Item) -> int:
     """What it costs to pair them, amounts aside; at most some 2,300 points."""
     days = min(abs(transaction.day - line.day), _MOST_DAYS) * _DAY

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ledger_service.matching.desk import Ambiguity, Crowd, Desk, Item
 
 
+_MOST_OF_A_REFERENCE = 32
+"""Transactions with the same reference among which the partner of a swap is looked for."""
+
+
 def findings(desk: Desk, last_day: int) -> list[Finding]:
     """All findings, in a stable order. Each line and transaction that stayed open is in at least one.
 
@@ -97,7 +101,8 @@ def _references(disagreeing: Sequence[tuple[Match, Item, Item]]) -> list[Finding
     for place, (match, line, transaction) in enumerate(disagreeing):
         if place in swapped:
             continue
-        for other in sorted({other for key in line.keys for other in by_key.get(key, ()) if other > place} - swapped):
+        others = {other for key in line.keys for other in by_key.get(key, ())[:_MOST_OF_A_REFERENCE] if other > place}
+        for other in sorted(others - swapped):
             other_match, other_line, _ = disagreeing[other]
             if other_line.keys & transaction.keys:
                 swapped |= {place, other}

@@ -6,14 +6,14 @@ decide how many members may be tried: the more ways there are to come to an amou
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from ledger_service.matching import normalising, subsets
 from ledger_service.matching.candidates import tolerance_of
 from ledger_service.matching.desk import Crowd, ambiguity
-from ledger_service.matching.evidence import gap
+from ledger_service.matching.evidence import gap, names_contradict
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -26,6 +26,11 @@ BY_DAYS = 0.01
 """And where nothing but the days agree."""
 PARTS_PPM = 100_000
 """By what share of a line the parts that the bank tells may be more or less than it: a payout less its fees."""
+MOST_LOOKS = 200_000
+"""Ones times many that share a reference. Beyond it the reference is no mark of a batch but, say, a customer number."""
+MOST_NEAR = 4 * subsets.MOST_CANDIDATES
+"""Candidates around one by name or days alone. Among more, any sum can be met."""
+_MOST_RIVALS = 8
 _SPANS = 4
 """How many spans of days around a movement are different, mostly: there is nothing open on most days."""
 _ROUNDS = 3
@@ -42,6 +47,17 @@ class Side:
     rule: int
     is_line_one: bool
 
+    _known: set[str] | None = None
+
+    def may_be_of(self, one: Item, other: Item) -> bool:
+        """Whether names allow it. A payout names its processor, and its payments name customers; but where the other
+        side knows the one's party, its payments carry that name, and those of others are none."""
+        if self._known is None:
+            items = self.desk.transactions if self.is_line_one else self.desk.lines
+            self._known = {normalising.name_key(item.name) for item in items}
+        similarity = self.desk.profile.rules[self.rule].similarity
+        return not (names_contradict(one, other, similarity) and normalising.name_key(one.name) in self._known)
+
     def ones(self) -> list[Item]:
         """What is open on the side of the one."""
         return self.desk.lines_left() if self.is_line_one else self.desk.transactions_left()
@@ -57,6 +73,14 @@ class Side:
     def gap(self, one: Item, other: Item) -> int:
         """Days between the one and one of the many."""
         return gap(one, other) if self.is_line_one else gap(other, one)
+
+    def days(self, one: Item) -> list[int]:
+        """The days around the one that the rule allows. A line has a value date as well."""
+        most = self.desk.profile.rules[self.rule].days
+        days = set(range(one.day - most, one.day + most + 1))
+        if self.is_line_one:
+            days |= set(range(one.value_day - most, one.value_day + most + 1))
+        return sorted(days)
 
     def tolerance(self, one: Item) -> int:
         """By how much the many may differ from the one."""
@@ -90,7 +114,8 @@ def _settle(side: Side, found: dict[int, Solutions], evidence: str, score: int) 
     for place, solutions in found.items():
         if len(solutions) == 1:
             for item in solutions[0]:
-                claims[item.place].append(place)
+                if len(claims[item.place]) <= _MOST_RIVALS:
+                    claims[item.place].append(place)
     is_any_taken = False
     for place, solutions in sorted(found.items()):
         one = ones[place]
@@ -165,9 +190,13 @@ def _by_reference(side: Side) -> dict[int, Solutions]:
     for item in side.many():
         for key in item.keys | item.tokens:
             by_key[key].append(item)
+    ones = side.ones()
+    asked = Counter(key for one in ones for key in one.keys | one.tokens if key in by_key)
+    for key in sorted(key for key, count in asked.items() if count * len(by_key[key]) > MOST_LOOKS):
+        _note_common(side, [one for one in ones if key in one.keys | one.tokens], by_key.pop(key))
     found: dict[int, Solutions] = {}
     days = side.desk.profile.rules[side.rule].days
-    for one in side.ones():
+    for one in ones:
         pool = {
             item.place: item
             for key in one.keys | one.tokens
@@ -180,6 +209,12 @@ def _by_reference(side: Side) -> dict[int, Solutions]:
     return found
 
 
+def _note_common(side: Side, ones: Sequence[Item], many: Sequence[Item]) -> None:
+    lines, transactions = (ones, many) if side.is_line_one else (many, ones)
+    why = f"{len(lines)} lines and {len(transactions)} transactions have the same reference: it tells no groups"
+    side.desk.crowds.append(Crowd(side.rule, _places(lines), _places(transactions), why))
+
+
 def _by_cluster(side: Side) -> dict[int, Solutions]:
     """All that one day has of the same words and name, or of the same reference of their own."""
     days = side.desk.profile.rules[side.rule].days
@@ -189,17 +224,23 @@ def _by_cluster(side: Side) -> dict[int, Solutions]:
         clusters[item.day, sign, item.name, item.words].append(item)
         for key in item.keys:
             clusters[sign, key].append(item)
-    by_total: dict[int, dict[tuple[int, ...], tuple[Item, ...]]] = defaultdict(dict)
+    by_total: dict[tuple[int, int], set[tuple[int, ...]]] = defaultdict(set)
     for members in clusters.values():
         if len(members) >= 2:
-            by_total[sum(item.amount for item in members)][tuple(item.place for item in members)] = tuple(members)
+            total, first = sum(item.amount for item in members), min(item.day for item in members)
+            by_total[total, first].add(tuple(item.place for item in members))
+    items = side.desk.transactions if side.is_line_one else side.desk.lines
     found: dict[int, Solutions] = {}
     for one in side.ones():
-        solutions = [
-            members
-            for _, members in sorted(by_total.get(one.amount, {}).items())
-            if all(side.gap(one, item) <= days for item in members) and not side.is_rejected(one, members)
-        ]
+        solutions: Solutions = []
+        for first in side.days(one):
+            for places in sorted(by_total.get((one.amount, first), ())):
+                members = [items[place] for place in places]
+                is_near = all(side.gap(one, item) <= days and side.may_be_of(one, item) for item in members)
+                if is_near and not side.is_rejected(one, members):
+                    solutions.append(tuple(members))
+                if len(solutions) == subsets.ENOUGH:
+                    break
         if solutions:
             found[one.place] = solutions[: subsets.ENOUGH]
     return found
@@ -217,7 +258,9 @@ def _by_name(side: Side) -> dict[int, Solutions]:
         if not one.name:
             continue
         own = windows.get(normalising.name_key(one.name))
-        solutions = _search(side, one, own.around(one), limit=BY_NAME) if own is not None else []
+        if own is None or own.count(one) > MOST_NEAR:
+            continue
+        solutions = _search(side, one, own.around(one), limit=BY_NAME)
         if solutions:
             found[one.place] = solutions
     return found
@@ -233,6 +276,7 @@ def _by_span(side: Side) -> dict[int, Solutions]:
             for members in window.spans(one)
             if 2 <= len(members) <= subsets.MOST_CANDIDATES
             and _SPANS * subsets.unit_of([one.amount, *(item.amount for item in members)]) <= BY_DAYS * abs(one.amount)
+            and all(side.may_be_of(one, item) for item in members)
             and not side.is_rejected(one, members)
         }
         if solutions:
@@ -248,9 +292,10 @@ def _by_days(side: Side) -> dict[int, Solutions]:
     for one in side.ones():
         count = window.count(one)
         # A pair among so many would be a coincidence already, if amounts were not round; if they are, the more so.
-        if count < 2 or most < 2 or count * (count - 1) // 8 > BY_DAYS * abs(one.amount):
+        if count < 2 or most < 2 or count > MOST_NEAR or count * (count - 1) // 8 > BY_DAYS * abs(one.amount):
             continue
-        solutions = _search(side, one, window.around(one), limit=BY_DAYS)
+        pool = [item for item in window.around(one) if side.may_be_of(one, item)]
+        solutions = _search(side, one, pool, limit=BY_DAYS)
         if solutions:
             found[one.place] = solutions
     return found
@@ -272,7 +317,9 @@ def _search(side: Side, one: Item, pool: Sequence[Item], limit: float | None) ->
     result = subsets.Subsets() if most < 2 else subsets.search(
         amounts, one.amount, most, tolerance, [item.copy_of for item in same_sign],
         lambda places: side.is_rejected(one, [same_sign[place] for place in places]),
+        desk.nodes_left,
     )  # fmt: skip
+    desk.nodes_left -= result.nodes
     whole = sum(item.amount for item in pool) - one.amount
     if limit is None and not result.found and abs(whole) <= tolerance and not side.is_rejected(one, pool):
         return [tuple(pool)]
@@ -299,22 +346,13 @@ class Window:
                 self._by_day[day, item.amount > 0].append(item)
         self._total = {key: sum(item.amount for item in there) for key, there in self._by_day.items()}
 
-    def _days(self, one: Item) -> Iterable[int]:
-        most = self._side.desk.profile.rules[self._side.rule].days
-        days = set(range(one.day - most, one.day + most + 1))
-        return (
-            sorted(days | set(range(one.value_day - most, one.value_day + most + 1)))
-            if self._side.is_line_one
-            else days
-        )
-
     def count(self, one: Item) -> int:
         """How many of the same sign are near, about: a line of two days counts twice."""
-        return sum(len(self._by_day.get((day, one.amount > 0), ())) for day in self._days(one))
+        return sum(len(self._by_day.get((day, one.amount > 0), ())) for day in self._side.days(one))
 
     def spans(self, one: Item) -> list[tuple[Item, ...]]:
         """All that is near from one day to another and comes to the amount of the one."""
-        days = [day for day in sorted(self._days(one)) if (day, one.amount > 0) in self._by_day]
+        days = [day for day in self._side.days(one) if (day, one.amount > 0) in self._by_day]
         hits: dict[tuple[int, ...], tuple[Item, ...]] = {}
         for first in range(len(days)):
             total = 0
@@ -331,5 +369,7 @@ class Window:
 
     def around(self, one: Item) -> list[Item]:
         """Those of the same sign that are near, in the order of their numbers."""
-        near = {item.place: item for day in self._days(one) for item in self._by_day.get((day, one.amount > 0), ())}
+        near = {
+            item.place: item for day in self._side.days(one) for item in self._by_day.get((day, one.amount > 0), ())
+        }
         return [near[place] for place in sorted(near)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MOST_ON_A_SIDE = 10
 """Lines, and transactions, among which groups are searched: some thousand sums on each side."""
-MOST_MEETINGS = 10_000
+MOST_MEETINGS = 2_000
 """Pairs of equal sums that are looked at in one search."""
 BY_NAME = 0.05
 """Coincidences that may be expected, at most, among payments of the same party."""
@@ -94,7 +94,7 @@ def _search_pool(
         return
     if limit is not None and _coincidences(lines, transactions, bound.most) > limit:
         return
-    found = _balanced(desk, bound, lines, transactions)
+    found = _balanced(desk, bound, lines, transactions) if desk.nodes_left > 0 else None
     if found is None:
         why = "so many groups come to the same amount that they were not all tried"
         places = (tuple(item.place for item in lines), tuple(item.place for item in transactions))
@@ -124,6 +124,7 @@ def _balanced(desk: Desk, rule: Rule, lines: list[Item], transactions: list[Item
     Pairs and groups of one are found too, so that nothing is taken that is only a union of them.
     """
     left, right = list(_sums(lines, rule.most)), list(_sums(transactions, rule.most))
+    desk.nodes_left -= len(left) + len(right)
     by_sum: dict[int, list[int]] = defaultdict(list)
     for total, mask in right:
         by_sum[total].append(mask)

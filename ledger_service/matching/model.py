@@ -12,7 +12,7 @@ class RuleKind(str, Enum):
     REFERENCE = "REFERENCE"
     """The same reference on both sides, the same amount."""
     AMOUNT_AND_DATE = "AMOUNT_AND_DATE"
-    """The same amount, dates at most `days` apart."""
+    """The same amount, dates at most `days` apart; names, where both sides tell one, at least `similarity` alike."""
     AMOUNT_AND_COUNTERPARTY = "AMOUNT_AND_COUNTERPARTY"
     """The same amount, names at least `similarity` alike, dates at most `days` apart."""
     ONE_LINE_TO_MANY = "ONE_LINE_TO_MANY"

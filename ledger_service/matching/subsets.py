@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from math import comb
 from typing import TYPE_CHECKING
@@ -13,6 +14,8 @@ MOST_CANDIDATES = 64
 """Amounts that one search looks at."""
 MOST_NODES = 200_000
 """Partial sums that one search visits."""
+MOST_NODES_IN_ALL = 4_000_000
+"""And all searches of one run together: some fifteen seconds."""
 ENOUGH = 2
 """Solutions after which a search ends: two already say that none of them is certain."""
 _ROUND = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
@@ -22,12 +25,13 @@ _ROUND = (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 class Subsets:
     """What a search found: the subsets (places, ascending) that come nearest, at most ENOUGH of them.
 
-    `is_cut_off`: a bound was reached, so there may be others.
+    `is_cut_off`: a bound was reached, so there may be others. `nodes` is what the search has visited.
     """
 
     found: list[tuple[int, ...]] = field(default_factory=list)
     off_by: int = 0
     is_cut_off: bool = False
+    nodes: int = 0
 
 
 def unit_of(amounts: Sequence[int]) -> int:
@@ -67,6 +71,7 @@ def search(
     tolerance: int = 0,
     same: Sequence[int] | None = None,
     is_excluded: Callable[[tuple[int, ...]], bool] = lambda _: False,
+    most_nodes: int | None = None,
 ) -> Subsets:
     """The subsets of 2 to `most` amounts, all of the target's sign, whose sum comes nearest to the target.
 
@@ -77,6 +82,7 @@ def search(
         tolerance: how far a sum may be off. Less is always better: only the nearest are found.
         same: equal for amounts that are copies of each other; of those the first ones are taken.
         is_excluded: whether a subset (places, ascending) is no solution.
+        most_nodes: what the search may visit, if that is less than MOST_NODES.
     """
     sign = 1 if target > 0 else -1
     kinds = list(same) if same is not None else list(range(len(amounts)))
@@ -92,6 +98,7 @@ def search(
         most,
         is_excluded,
         tolerance,
+        MOST_NODES if most_nodes is None else min(most_nodes, MOST_NODES),
     )
     walk.go(0, abs(target), [])
     walk.result.found.sort()
@@ -109,10 +116,12 @@ class _Walk:
         most: int,
         is_excluded: Callable[[tuple[int, ...]], bool],
         tolerance: int,
+        most_nodes: int,
     ) -> None:
         self._sizes, self._kinds, self._places = sizes, kinds, places
         self._most, self._is_excluded = most, is_excluded
-        self._nodes = 0
+        self._most_nodes = most_nodes
+        self._descending = [-size for size in sizes]
         self._sums = [0]
         for size in sizes:
             self._sums.append(self._sums[-1] + size)
@@ -121,22 +130,22 @@ class _Walk:
     def go(self, start: int, left: int, taken: list[int]) -> None:
         """Tries each amount from `start` on next; `left` is what the taken ones lack to the target."""
         room = self._most - len(taken)
-        for place in range(start, len(self._sizes)):
+        # Those that are larger than what is left are too much already.
+        first = bisect_left(self._descending, -(left + self.result.off_by), start)
+        for place in range(first, len(self._sizes)):
             if self.result.is_cut_off or (len(self.result.found) >= ENOUGH and self.result.off_by == 0):
                 return
             # The largest ones that may still be taken do not reach it: nor do those behind them.
             reach = self._sums[min(place + room, len(self._sizes))] - self._sums[place]
             if reach < left - self.result.off_by:
                 return
-            if place > start and self._kinds[place] == self._kinds[place - 1]:
+            if place > first and self._kinds[place] == self._kinds[place - 1]:
                 continue
-            self._nodes += 1
-            if self._nodes > MOST_NODES:
+            if self.result.nodes >= self._most_nodes:
                 self.result.is_cut_off = True
                 return
+            self.result.nodes += 1
             rest = left - self._sizes[place]
-            if rest < -self.result.off_by:
-                continue
             taken.append(place)
             if len(taken) >= 2 and abs(rest) <= self.result.off_by:
                 self._note(taken, abs(rest))

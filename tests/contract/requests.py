@@ -11,11 +11,11 @@ from google.protobuf import struct_pb2
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from ledger.v1 import account_pb2, question_pb2
-from ledger.v1 import reconciliation_pb2 as matching
-from ledger.v1 import reconciliation_service_pb2 as reconciliations
 from ledger.v1 import account_service_pb2 as accounts
 from ledger.v1 import category_service_pb2 as categories
 from ledger.v1 import entity_service_pb2 as entities
+from ledger.v1 import reconciliation_pb2 as matching
+from ledger.v1 import reconciliation_service_pb2 as reconciliations
 from ledger.v1 import transaction_service_pb2 as transactions
 from tests.helpers.builders import (
     ASSET,

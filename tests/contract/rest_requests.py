@@ -74,7 +74,7 @@ class Request:
         if self.query:
             path += "?" + urlencode(self.query)
         if self.file is not None:
-            kind = f"multipart/form-data; boundary={_BOUNDARY}"
+            kind = f"multipart/form-data; boundary={BOUNDARY}"
             return await rest.send(method, path, form(self.file), content_type=kind, **headers)
         body = None if self.body is None else json.dumps(self.body).encode()
         return await rest.send(method, path, body, **headers)
@@ -94,15 +94,16 @@ class Request:
         return replace(self, query=walk("", self.query), path=walk("", self.path), body=walk("id", self.body))
 
 
-_BOUNDARY = "a-boundary"
+BOUNDARY = "a-boundary"
+"""What stands between the parts of the forms here."""
 
 
 def form(file: bytes, name: str = "july.csv", **fields: str) -> bytes:
     """A form with a file, as browsers send it."""
-    parts = [f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{key}"\r\n\r\n{value}\r\n'
              for key, value in fields.items()]  # fmt: skip
-    parts.append(f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n')
-    return "".join(parts).encode() + file + f"\r\n--{_BOUNDARY}--\r\n".encode()
+    parts.append(f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n')
+    return "".join(parts).encode() + file + f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 Build = Callable[[World], Request]

@@ -123,7 +123,9 @@ def admitted(rule: Rule, line: Item, transaction: Item) -> bool:
         return False
     if rule.kind is RuleKind.REFERENCE:
         return bool(evidence.shared_references(line, transaction))
-    return rule.kind is RuleKind.AMOUNT_AND_DATE or evidence.names_alike(line, transaction) >= rule.similarity
+    if rule.kind is RuleKind.AMOUNT_AND_DATE:
+        return not evidence.names_contradict(line, transaction, rule.similarity)
+    return evidence.names_alike(line, transaction) >= rule.similarity
 
 
 @given(movements(1, most=5), movements(101, most=5), PAIRING)

@@ -113,6 +113,18 @@ def test_some_of_what_is_open_in_some_days_around() -> None:
     assert matched(run([line], transactions, ONE_TO_MANY)) == [((1,), (5, 7))]
 
 
+def test_payments_of_others_are_no_members_where_the_party_is_known() -> None:
+    def members(*names: str) -> list[Movement]:
+        return [
+            movement(number, amount, name=name)
+            for number, amount, name in zip((5, 6), (123_457, 234_569), names, strict=True)
+        ]
+
+    line = movement(1, 123_457 + 234_569, name="Novak")
+    assert not run([line], [*members("Svoboda", "Cerny"), movement(7, 5, day=50, name="Novak")], ONE_TO_MANY).matches
+    assert run([line], members("Svoboda", "Cerny"), ONE_TO_MANY).matches
+
+
 def test_two_ways_to_make_up_an_amount_are_shown_and_none_is_taken() -> None:
     line = movement(1, 1_000_003, day=1)
     transactions = bare(5, 400_001, 600_002, 300_000, 700_003, 13)

@@ -84,6 +84,12 @@ def test_a_name_may_stand_in_the_text() -> None:
     assert not run(lines, [movement(9, 100, name="Nova")], NAME).matches
 
 
+def test_the_same_amount_of_two_parties_is_no_pair() -> None:
+    lines = [movement(1, 100, name="Novak")]
+    assert not run(lines, [movement(9, 100, name="Svoboda")], DATE).matches
+    assert run(lines, [movement(9, 100)], DATE).matches
+
+
 def test_most_pairs_come_before_near_ones() -> None:
     """First come, first served would take (1, 8) and leave 2 and 9 alone."""
     lines = [movement(1, 100, day=2), movement(2, 100, day=4)]
@@ -153,7 +159,7 @@ def test_a_reversed_transaction_is_the_less_likely_one() -> None:
 def test_smaller_differences_are_preferred_whatever_else_speaks_for_others() -> None:
     rule = Rule(RuleKind.AMOUNT_AND_DATE, days=3, tolerance=5)
     lines = [movement(1, 1_000, name="Novak", text="rent")]
-    transactions = [movement(8, 1_002, name="Novak", text="rent"), movement(9, 999, day=3, name="Svoboda")]
+    transactions = [movement(8, 1_002, name="Novak", text="rent"), movement(9, 999, day=3)]
     result = run(lines, transactions, rule)
     assert matched(result) == [((1,), (9,))]
     (match,) = result.matches

@@ -52,7 +52,6 @@ class Tally:
     matched_pairs: int = 0
     right_pairs: int = 0
     named_instead: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    missed: list = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
     def count(self, account: PlantedAccount, result: Result) -> None:
@@ -72,7 +71,6 @@ class Tally:
                 self.found[difference.kind] += 1
             else:
                 self.named_instead[difference.kind][", ".join(sorted(others(difference, result))) or "-"] += 1
-                self.missed.append((account, difference, result))
 
     @property
     def precision(self) -> float:
@@ -125,4 +123,4 @@ def test_planted_differences() -> None:
     assert tally.precision >= 0.999
     assert tally.recall >= 0.98
     named = sum(tally.found.values()) / sum(tally.planted.values())
-    assert named >= 0.98, tally.named_instead
+    assert named >= 0.995, tally.named_instead

@@ -442,3 +442,31 @@ BEGIN
 END $$;
 
 REVOKE ALL ON FUNCTION ledger.check_staged, ledger.check_revision, ledger.is_frozen FROM PUBLIC;
+
+-- As in 0006, but the first revision is told by its number alone. `revision = 1` let the planner, as long as it had no
+-- statistics, look transactions up by events_by_effective_time, whose condition on the sequence reads the whole index:
+-- of 10,000 transactions each look-up took 0.15 ms, of 30,000 0.35 ms. Who wants that index asks for first_revision = 1.
+CREATE OR REPLACE VIEW ledger.transactions WITH (security_invoker = true) AS
+SELECT c.entity_no, c.sequence AS transaction_no,
+       COALESCE(v.revision, c.revision) AS revision,
+       COALESCE(v.sequence, c.sequence) AS sequence,
+       COALESCE(v.status, c.status) AS status,
+       COALESCE(v.postings_at, c.postings_at) AS postings_at,
+       c.effective_time, c.expire_time,
+       c.recorded_time AS created_time,
+       COALESCE(v.recorded_time, c.recorded_time) AS recorded_time,
+       COALESCE(v.actor, c.actor) AS actor,
+       c.idempotency_key,
+       CASE WHEN v.revision IS NULL THEN c.description ELSE v.description END AS description,
+       c.reference, c.counterparty,
+       CASE WHEN v.revision IS NULL THEN c.category_id ELSE v.category_id END AS category_id,
+       c.metadata, c.reverses,
+       c.revision AS first_revision
+FROM ledger.events c
+LEFT JOIN LATERAL (
+    SELECT e.revision, e.sequence, e.status, e.postings_at, e.recorded_time, e.actor, e.description, e.category_id
+    FROM ledger.events e
+    WHERE e.entity_no = c.entity_no AND e.transaction_no = c.transaction_no AND e.revision > 1
+    ORDER BY e.revision DESC LIMIT 1
+) v ON true
+WHERE c.transaction_no = c.sequence;

@@ -66,7 +66,7 @@ WITH RECURSIVE named AS (
         SELECT v.counterparty, v.category_id, v.description FROM transactions v
         WHERE v.entity_no = $1 AND v.transaction_no = t.reverses LIMIT 1
     ) o ON t.reverses IS NOT NULL
-    WHERE t.entity_no = $1 AND t.status = ANY ($3::int2[])
+    WHERE t.entity_no = $1 AND t.first_revision = 1 AND t.status = ANY ($3::int2[])
       AND ($4::timestamptz IS NULL OR t.effective_time >= $4) AND ($5::timestamptz IS NULL OR t.effective_time < $5)
       AND ($9::text[] IS NULL OR COALESCE(t.reverses, t.transaction_no) IN (
           SELECT n.transaction_no FROM unnest($9) AS k (key) CROSS JOIN LATERAL counterparty_transactions($1, k.key) n))

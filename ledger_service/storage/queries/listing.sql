@@ -66,7 +66,7 @@ WITH RECURSIVE found AS (
         ) e
         CROSS JOIN LATERAL (
             SELECT v.transaction_no FROM events v
-            WHERE v.entity_no = $1 AND v.sequence = e.sequence AND v.revision = 1 LIMIT 1
+            WHERE v.entity_no = $1 AND v.sequence = e.sequence AND v.transaction_no = v.sequence LIMIT 1
         ) t
         CROSS JOIN LATERAL ({matches}) m
         WHERE e.sequence IS DISTINCT FROM (

@@ -197,7 +197,7 @@ CROSS JOIN LATERAL (
     UNION ALL
     SELECT e.* FROM events e WHERE e.entity_no = $1 AND e.transaction_no = $2 AND e.revision > 1 AND e.revision > $3
 ) v
-WHERE c.entity_no = $1 AND c.sequence = $2 AND c.revision = 1
+WHERE c.entity_no = $1 AND c.sequence = $2 AND c.transaction_no = c.sequence
 ORDER BY v.revision LIMIT $4
 
 -- name: events
