@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
+import shlex
+import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +15,14 @@ from typing import Any
 import pytest
 
 from ledger_client import LedgerClient
-from tests.e2e.served import TOKEN, free_port, run, served
+from tests.e2e.served import ROOT, TOKEN, environment, finish, free_port, run, served
 from tests.helpers.certificates import Authority
 from tests.helpers.reconciling_story import BANK, ENTITY, FEES, record, write_files
 from tests.helpers.workbook import sheets_of
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.slow]
+
+ID = re.compile(r"txn_[0-9a-z]{26}")
 
 PROFILE = {
     "charges": [
@@ -48,7 +54,7 @@ class Shell:
         assert "\x1b" not in done.output
         return done.output
 
-    async def json(self, *arguments: str) -> Any:  # noqa: ANN401
+    async def json(self, *arguments: str) -> Any:
         return json.loads(await self(*arguments, "--json"))
 
     async def refused(self, *arguments: str, code: int = 1, **variables: str) -> str:
@@ -287,6 +293,32 @@ async def bring_july(shell: Shell, july: Path) -> None:
     # What is closed stays matched: only July's match is left to be undone.
     assert await shell("undo", "--all") == "taken apart: 1 match\n"
     assert [one["number"] for one in (await shell.json("lines", "--statement", "2"))["lines"]] == [9, 10]
+
+
+async def test_the_guide_is_true(shell: Shell) -> None:
+    """docs/reconciliation.md: its commands print what stands there; "…" is anything, ids are others."""
+    guide = (ROOT / "docs" / "reconciliation.md").read_text()
+    write_files(shell.folder)
+    (profile,) = re.findall(r"^```json\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+    (shell.folder / "profile.json").write_text(profile)
+    ids: dict[str, str] = {}
+    commands = [part for block in re.findall(r"^```console\n(.*?)^```", guide, re.DOTALL | re.MULTILINE)
+                for part in block.split("$ ledger-service ")[1:]]  # fmt: skip
+    assert len(commands) == 11
+    for part in commands:
+        command, _, told = part.partition("\n")
+        words = [ids.get(word, word) for word in shlex.split(command)]
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "ledger_service", *words, cwd=shell.folder, env=environment(shell.variables),
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        done = await finish(process)
+        names = ID.findall(told)
+        pattern = ID.sub("\0", told)
+        pattern = re.escape(pattern).replace("\0", f"({ID.pattern})").replace("…\\\n", "(?s:.*)")
+        found = re.fullmatch(pattern, done.output)
+        assert found is not None, (command, done.output)
+        ids.update(zip(names, found.groups(), strict=True))
 
 
 async def test_wrong_use_and_refusals_are_one_line(shell: Shell, tmp_path: Path) -> None:

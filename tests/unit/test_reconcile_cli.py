@@ -28,7 +28,7 @@ TRANSACTIONS = [f"txn_{number:026d}" for number in range(3)]
 HOSTILE = "[red]x[/red] \x1b[2J\u202e"
 
 
-def some_match(**changes: Any) -> messages.ReconciliationMatch:  # noqa: ANN401
+def some_match(**changes: Any) -> messages.ReconciliationMatch:
     members: dict[str, Any] = {
         "number": 17,
         "state": messages.MATCH_STATE_PROPOSED,
@@ -72,7 +72,7 @@ def test_the_exponent_is_that_of_the_amounts(exponent: int, currency: str) -> No
 
 
 def test_all_kinds_can_be_asked_for() -> None:
-    def names(values: Any, prefix: str) -> list[str]:  # noqa: ANN401
+    def names(values: Any, prefix: str) -> list[str]:
         return [name.removeprefix(prefix).lower().replace("_", "-") for name in values.keys()[1:]]
 
     assert list(Rules) == names(messages.MatchRuleKind, "MATCH_RULE_KIND_")
@@ -178,7 +178,7 @@ def test_a_profile_in_all_spellings() -> None:
         ({"is_inverted": "maybe"}, "is_inverted"),
     ],
 )
-def test_what_is_no_profile_is_told(members: Any, told: str) -> None:  # noqa: ANN401
+def test_what_is_no_profile_is_told(members: Any, told: str) -> None:
     with pytest.raises(ValueError, match=told):
         parse_profile(members)
 
