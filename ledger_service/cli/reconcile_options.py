@@ -43,6 +43,13 @@ _OPTIONS = {
 }
 """What the fields of requests are called here."""
 
+_WORDS = {
+    "accept_differences": "--accept-differences",
+    "naming the currency": "with --currency",
+    "; name the currency": "; give --currency",
+}
+"""What messages advise, in the words of the command line."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entity:
@@ -168,7 +175,9 @@ def refusal(error: LedgerError, target: str) -> str:
     text, head = explain(error, target), f"{error.reason}: {field}: "
     if option is not None and text.startswith(head):
         text = f"{error.reason}: {option}: {text.removeprefix(head)}"
-    return text.replace("accept_differences", "--accept-differences")
+    for words, here in _WORDS.items():
+        text = text.replace(words, here)
+    return text
 
 
 @contextlib.contextmanager

@@ -215,6 +215,8 @@ def test_refusals_name_options() -> None:
         ("line_numbers[2]: must be", "line_numbers[2]", "--line: must be"),
         ("date: is required", "date", "--date: is required"),
         ("settle it, or accept_differences", "", "settle it, or --accept-differences"),
+        ("start it, naming the currency", "", "start it, with --currency"),
+        ("in EUR, USD; name the currency", "", "in EUR, USD; give --currency"),
         ("profile.rules[0].days: too many", "profile.rules[0].days", "profile.rules[0].days: too many"),
         ("the date: is no field here", "date", "the date: is no field here"),
     ):
