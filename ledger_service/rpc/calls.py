@@ -128,11 +128,32 @@ def collecting(
         except Exception as error:  # noqa: BLE001  # told to the caller, and logged
             failure = as_ledger_error(error, method.__name__)
             code = CODES[failure.reason].name
+            await _drain(requests)
             await _abort(context, failure)
         finally:
             count.handled(began, code)
 
     return handle
+
+
+MAX_DRAINED_MESSAGES = 256
+"""Twice what the largest file has, in chunks of the largest size (rpc.uploads)."""
+MAX_DRAIN_SECONDS = 5.0
+
+
+async def _drain(requests: AsyncIterator[Any]) -> None:
+    """Let a client end what it is sending before it is refused, within bounds.
+
+    A client whose write fails may tell that, and not the answer that came at the same time: grpc.aio's does, as
+    INTERNAL, which looks as if the call might have been carried out.
+    """
+    left = MAX_DRAINED_MESSAGES
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(MAX_DRAIN_SECONDS):
+            async for _ in requests:
+                left -= 1
+                if not left:
+                    return
 
 
 async def _abort(context: _Context, error: LedgerError) -> NoReturn:

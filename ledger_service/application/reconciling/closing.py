@@ -60,7 +60,9 @@ def closing_of(
     proposed = [match.number for match in standing.matches if match.state == MatchState.PROPOSED]
     if proposed:
         raise _unfinished(
-            "proposed_matches", len(proposed), f"are only proposed (number {proposed[0]} …); confirm or reject them"
+            "proposed_matches",
+            len(proposed),
+            f"{len(proposed):,} of its matches are only proposed, such as {proposed[0]}; confirm or reject them",
         )
     items = {item.transaction_no: item for item in standing.items}
     frozen = []
