@@ -14,7 +14,7 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, profile_of
+from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, load_profile, profile_of
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -24,7 +24,8 @@ from ledger_service.application.reconciling.records import (
     RawProfile,
 )
 from ledger_service.application.reconciling.report import Report
-from ledger_service.application.reconciling.staging import Action, Baseline, Book, NewFile, Stage, State
+from ledger_service.application.reconciling.reporting import dump_report, load_report
+from ledger_service.application.reconciling.staging import Action, Book, NewFile, Stage, State
 from ledger_service.application.reconciling.upload import Upload
 from ledger_service.application.reconciling.writing import DAY, Writing, no_transaction, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
@@ -72,12 +73,22 @@ class Bringing(Writing):
                     raise no_transaction(text, "outstanding_transaction_ids")
             ledger = await self._ledger_balance(context, book, state, until)
             baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
-            return Change(Stage(baseline=_with_lines(baseline, state)))
+            # All of them: an earlier beginning may have left some out that belong to this one.
+            lines = await self._store.lines_after(book, until)
+            baseline = replace(baseline, carried_lines=tuple(lines))
+            begun = replace(
+                state, baseline=baseline, lines=[], items=[*carried, *more.values()], matches=[], findings=[]
+            )
+            report = await self._report_of(context, book, begun, until, MAX_EXPORTED)
+            return Change(Stage(baseline=replace(baseline, report=dump_report(report))))
 
         changed = await self._changes.advance(
             context, book, request, Action.STARTED, lambda: self._load(context, book), work
         )
-        return context, await self._report(context, book, until, MAX_EXPORTED), changed.replayed
+        kept = await self._store.baseline_of(book, changed.revision)
+        assert kept.report is not None
+        report = load_report(kept.report, closed_by="", closed_time=None, most=MAX_EXPORTED)
+        return context, replace(report, is_closed=False), changed.replayed
 
     async def update_profile(
         self,
@@ -110,7 +121,7 @@ class Bringing(Writing):
         changed = await self._changes.advance(
             context, book, request, Action.PROFILE_CHANGED, lambda: self._store.head(book), work
         )
-        return context, profile_of(await self._store.head(book)), changed.replayed
+        return context, load_profile(await self._store.profile_of(book, changed.revision)), changed.replayed
 
     async def import_file(
         self,
@@ -225,13 +236,6 @@ def _check_can_start(state: State) -> None:
         raise LedgerError(
             Reason.ITEM_NOT_OPEN, "something is matched already; undo the matches first", {"line_number": ""}
         )
-
-
-def _with_lines(baseline: Baseline, state: State) -> Baseline:
-    """With the lines that are here already and belong to days after the beginning."""
-    return replace(
-        baseline, carried_lines=tuple(line.number for line in state.lines if line.booking_date > baseline.until)
-    )
 
 
 def _plain_decimal(text: str, field: str) -> Decimal | None:

@@ -41,6 +41,27 @@ WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action IN
   AND NOT EXISTS (SELECT FROM reconciliation_revisions o WHERE o.entity_no = r.entity_no AND o.reopens = r.stage_no)
 ORDER BY r.revision DESC LIMIT 1
 
+-- name: baseline_of
+-- $4 the revision that it is of.
+SELECT b.*, r.revision, r.action, v.actor, v.recorded_time
+FROM reconciliation_revisions r
+JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
+JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
+WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
+
+-- name: profile_of
+-- $4 the revision that it is of.
+SELECT p.profile::text AS profile FROM reconciliation_revisions r
+JOIN reconciliation_profiles p ON p.entity_no = r.entity_no AND p.stage_no = r.stage_no
+WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
+
+-- name: lines_after
+-- $4 the day.
+SELECT l.number FROM statement_lines l
+JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
+ORDER BY l.number
+
 -- name: scope_lines
 -- $4 after this number, $5 and these, $6 limit.
 SELECT l.number, l.booking_date, l.value_date, l.amount, l.counterparty, l.refs, l.text, l.bank_code, l.parts
