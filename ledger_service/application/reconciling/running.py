@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ledger_service.application.reconciling.records import FindingCount, MatchedCount, MatchState
 from ledger_service.application.reconciling.reporting import count_findings
@@ -117,12 +117,20 @@ class Run:
 def run_of(state: State, work: Work, result: Result, accounts: Mapping[str, int]) -> Run:
     """The rows. `accounts` are the numbers of the accounts that proposals name."""
     proposals = {one.match: one for one in result.proposals if one.match is not None}
+    booked = _booked_before(state, work, result)
     alone = [one for one in result.proposals if one.match is None]
     number = state.last_match
     matches = []
     for place, match in enumerate(result.matches):
         number += 1
-        matches.append(_match(number, match, proposals.get(place), accounts))
+        written_off = booked.get((match.lines, -match.difference)) if match.difference else None
+        if written_off is not None:
+            why = f"{match.why}; with the write-off that was booked for it before"
+            both = (*match.transactions, written_off)
+            whole = replace(match, transactions=both, difference=0, why=why, auto_confirm=False)
+            matches.append(_match(number, whole, None, accounts))
+        else:
+            matches.append(_match(number, match, proposals.get(place), accounts))
     for proposal in alone:
         number += 1
         matches.append(_charge(number, proposal, accounts))
@@ -139,6 +147,19 @@ def run_of(state: State, work: Work, result: Result, accounts: Mapping[str, int]
         sum(1 for match in matches if match.write_off_account_no is not None),
         len(undone),
     )
+
+
+def _booked_before(state: State, work: Work, result: Result) -> dict[tuple[tuple[int, ...], int], int]:
+    """Write-offs of matches that were undone since, by the lines and the amount, where they are still open: what was
+    booked once for a difference is not booked again.
+    """
+    amounts = {one.number: one.amount for one in work.transactions}
+    taken = {number for match in result.matches for number in match.transactions}
+    return {
+        (match.lines, amounts[match.write_off_transaction_no]): match.write_off_transaction_no
+        for match in state.matches
+        if match.write_off_transaction_no in amounts and match.write_off_transaction_no not in taken
+    }
 
 
 def undoing(broken: Sequence[KnownMatch]) -> list[NewDecision]:

@@ -88,10 +88,10 @@ FROM (
 ) m
 JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
 LEFT JOIN LATERAL (
-    SELECT x.state, x.transaction_no FROM reconciliation_decisions x
+    SELECT (array_agg(x.state ORDER BY v.revision DESC))[1] AS state, max(x.transaction_no) AS transaction_no
+    FROM reconciliation_decisions x
     JOIN reconciliation_revisions v ON v.entity_no = x.entity_no AND v.stage_no = x.stage_no
     WHERE x.entity_no = $1 AND x.account_no = $2 AND x.currency = $3 AND x.match_number = m.number
-    ORDER BY v.revision DESC LIMIT 1
 ) d ON true
 ORDER BY m.number LIMIT $6
 
