@@ -39,7 +39,7 @@ STEPS: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
             "beside": st.sampled_from((False, False, True)),
         },
     ),
-    "void": (2, {"pick": PLACE}),
+    "void": (4, {"pick": PLACE}),
     "edit": (3, {"pick": PLACE, "away": YES_OR_NO}),
     "approve": (3, {"pick": PLACE, "part": YES_OR_NO}),
     "reverse": (2, {"pick": PLACE, "part": YES_OR_NO, "day": DAY}),
