@@ -1,0 +1,99 @@
+"""Faults that a review of reconciliation has found: each was seen to happen, and must not again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from ledger.v1 import account_service_pb2
+from ledger.v1 import reconciliation_pb2 as resources
+from ledger.v1 import reconciliation_service_pb2 as pb
+from tests.helpers.builders import ASSET, EXPENSE, new_account, new_entity, timestamp, transfer, unique
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tests.helpers.rpc import Client
+
+Row = tuple[str, str, str]
+"""Of a CSV file: day, amount, text."""
+
+
+def csv(rows: Sequence[Row]) -> bytes:
+    """A bank's file without balances."""
+    return "".join(["Date,Amount,Description\n", *(f"{','.join(row)}\n" for row in rows)]).encode()
+
+
+@dataclass
+class Bank:
+    """An entity with an account at a bank, in dollars, that is reconciled."""
+
+    client: Client
+    entity: str
+
+    @property
+    def place(self) -> dict[str, str]:
+        """The account, in a request."""
+        return {"entity_id": self.entity, "account_id": "bank", "currency": "USD"}
+
+    async def post(self, day: str, amount: str, **fields: Any) -> str:
+        """A transaction that changes the account; gives its id."""
+        sides = ("bank", "equity") if Decimal(amount) > 0 else ("equity", "bank")
+        noon = timestamp(datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC).replace(hour=12))
+        request = transfer(self.entity, *sides, amount.removeprefix("-"), effective_time=noon, **fields)
+        return str((await self.client.transactions.CreateTransaction(request)).transaction.id)
+
+    async def bring(self, content: bytes, **fields: Any) -> pb.ImportStatementResponse:
+        """Import a file."""
+        header = pb.ImportStatementHeader(**self.place, file_name="statement.csv", **fields)
+        parts = [pb.ImportStatementRequest(header=header), pb.ImportStatementRequest(chunk=content)]
+        answer: pb.ImportStatementResponse = await self.client.reconciliations.ImportStatement(iter(parts))
+        return answer
+
+    async def call(self, method: str, **fields: Any) -> Any:
+        """Any unary method."""
+        request = getattr(pb, f"{method}Request")(**self.place, **fields)
+        return await getattr(self.client.reconciliations, method)(request)
+
+    async def report(self, day: str = "") -> Any:
+        """The result; its equation adds up."""
+        report = (await self.call("GetReconciliation", date=day)).reconciliation
+        assert report.equation.adds_up
+        return report
+
+
+@pytest.fixture
+async def bank(client: Client) -> Bank:
+    entity = await new_entity(client)
+    await new_account(client, entity, "bank", ASSET)
+    await new_account(client, entity, "equity")
+    await new_account(client, entity, "fees", EXPENSE)
+    return Bank(client, entity)
+
+
+FEES = resources.ChargeTemplate(name="fees", pattern="fee*", account_id="fees", description="Bank fee")
+
+
+async def charge_fees(bank: Bank) -> None:
+    """Fees that only the bank knows of are proposed to be booked."""
+    profile = resources.ReconciliationProfile(charges=[FEES])
+    await bank.call("UpdateReconciliationProfile", profile=profile, update_mask={"paths": ["charges"]})
+
+
+async def test_what_was_not_booked_is_not_confirmed_however_many(bank: Bank) -> None:
+    """Only so many failures are told; the matches of those beyond were confirmed, and their money was nowhere."""
+    await charge_fees(bank)
+    many = 1_005
+    await bank.bring(csv([("2026-06-02", "-1.00", f"fee {number}") for number in range(many)]))
+    assert (await bank.call("RunMatching")).write_offs == many
+    freeze = account_service_pb2.FreezeAccountRequest(
+        entity_id=bank.entity, account_id="fees", idempotency_key=unique("key")
+    )
+    await bank.client.accounts.FreezeAccount(freeze)
+    answer = await bank.call("ConfirmMatches", with_write_offs=True)
+    assert (answer.confirmed, answer.write_offs, len(answer.failures)) == (0, 0, 1_000)
+    assert not (await bank.call("ListMatches", state=resources.MATCH_STATE_CONFIRMED)).matches
