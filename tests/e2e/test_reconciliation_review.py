@@ -97,3 +97,12 @@ async def test_what_was_not_booked_is_not_confirmed_however_many(bank: Bank) -> 
     answer = await bank.call("ConfirmMatches", with_write_offs=True)
     assert (answer.confirmed, answer.write_offs, len(answer.failures)) == (0, 0, 1_000)
     assert not (await bank.call("ListMatches", state=resources.MATCH_STATE_CONFIRMED)).matches
+
+
+async def test_a_rejected_charge_does_not_come_back(bank: Bank) -> None:
+    await charge_fees(bank)
+    await bank.bring(csv([("2026-06-02", "-1.00", "fee")]))
+    assert (await bank.call("RunMatching")).write_offs == 1
+    await bank.call("RejectMatches", match_numbers=[1])
+    again = await bank.call("RunMatching")
+    assert (again.write_offs, [one.kind for one in again.findings]) == (0, [resources.FINDING_KIND_CHARGE])
