@@ -115,6 +115,11 @@ class ReconciliationStore:
             )
         return [_open_item(record) for record in records]
 
+    async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
+        """Numbers of all lines that were booked after a day, at most so many."""
+        records = await self._fetch("lines_after", book, until, most + 1)
+        return [number for (number,) in _bounded(records, most, "lines")]
+
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]:
         """Those of lines that are here."""
         known: set[bytes] = set()

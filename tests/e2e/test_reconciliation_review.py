@@ -12,6 +12,7 @@ import pytest
 from ledger.v1 import account_service_pb2
 from ledger.v1 import reconciliation_pb2 as resources
 from ledger.v1 import reconciliation_service_pb2 as pb
+from ledger.v1.transaction_service_pb2 import ReverseTransactionRequest
 from tests.helpers.builders import ASSET, EXPENSE, new_account, new_entity, timestamp, transfer, unique
 
 if TYPE_CHECKING:
@@ -53,6 +54,13 @@ class Bank:
         parts = [pb.ImportStatementRequest(header=header), pb.ImportStatementRequest(chunk=content)]
         answer: pb.ImportStatementResponse = await self.client.reconciliations.ImportStatement(iter(parts))
         return answer
+
+    async def reverse(self, transaction_id: str) -> None:
+        """Take a transaction back."""
+        request = ReverseTransactionRequest(
+            entity_id=self.entity, transaction_id=transaction_id, idempotency_key=unique("key")
+        )
+        await self.client.transactions.ReverseTransaction(request)
 
     async def call(self, method: str, **fields: Any) -> Any:
         """Any unary method."""
@@ -106,3 +114,27 @@ async def test_a_rejected_charge_does_not_come_back(bank: Bank) -> None:
     await bank.call("RejectMatches", match_numbers=[1])
     again = await bank.call("RunMatching")
     assert (again.write_offs, [one.kind for one in again.findings]) == (0, [resources.FINDING_KIND_CHARGE])
+
+
+async def test_no_line_is_lost_by_beginning_anew(bank: Bank) -> None:
+    """It began later, then earlier again: what was booked in between had come in and was nowhere."""
+    await bank.bring(csv([("2026-06-02", "5.00", "a"), ("2026-06-20", "7.00", "b")]))
+    for day, told, expected in (("2026-06-10", "5.00", [2]), ("2026-06-01", "0.00", [1, 2])):
+        await bank.call("StartReconciliation", date=day, statement_balance=told)
+        assert [line.number for line in (await bank.call("ListStatementLines")).lines] == expected
+        assert (await bank.report()).equation.statement_balance == "12.00"
+
+
+async def test_what_was_rejected_stays_so_when_it_begins_anew_or_is_closed(bank: Bank) -> None:
+    """A transaction and its reversal as well, though no line is in their match."""
+    await bank.reverse(await bank.post("2026-06-02", "5.00"))
+    await bank.post("2026-06-02", "9.00")
+    await bank.bring(csv([("2026-06-02", "9.00", "a")]))
+    await bank.call("RunMatching")
+    numbers = [one.number for one in (await bank.call("ListMatches")).matches]
+    assert len(numbers) == 2
+    await bank.call("RejectMatches", match_numbers=numbers)
+    await bank.call("StartReconciliation", date="2026-06-01", statement_balance="0.00")
+    assert not (await bank.call("RunMatching")).matched
+    await bank.call("CloseReconciliation", date="2026-06-30", accept_differences=True)
+    assert not (await bank.call("RunMatching")).matched

@@ -14,7 +14,7 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, profile_of
+from ledger_service.application.reconciling.looking import MAX_EXPORTED, MAX_IN_SCOPE, dump_profile, profile_of
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -24,7 +24,7 @@ from ledger_service.application.reconciling.records import (
     RawProfile,
 )
 from ledger_service.application.reconciling.report import Report
-from ledger_service.application.reconciling.staging import Action, Baseline, Book, NewFile, Stage, State
+from ledger_service.application.reconciling.staging import Action, Book, NewFile, Stage, State
 from ledger_service.application.reconciling.upload import Upload
 from ledger_service.application.reconciling.writing import DAY, Writing, no_transaction, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
@@ -72,7 +72,11 @@ class Bringing(Writing):
                     raise no_transaction(text, "outstanding_transaction_ids")
             ledger = await self._ledger_balance(context, book, state, until)
             baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
-            return Change(Stage(baseline=_with_lines(baseline, state)))
+            # Of all lines, not of those that were looked at so far: it may begin earlier than it did before.
+            lines = await self._store.lines_after(book, until, MAX_IN_SCOPE)
+            rejected = (match.number for match in state.matches if match.state == MatchState.REJECTED)
+            baseline = replace(baseline, carried_lines=tuple(lines), carried_matches=tuple(rejected))
+            return Change(Stage(baseline=baseline))
 
         changed = await self._changes.advance(
             context, book, request, Action.STARTED, lambda: self._load(context, book), work
@@ -225,13 +229,6 @@ def _check_can_start(state: State) -> None:
         raise LedgerError(
             Reason.ITEM_NOT_OPEN, "something is matched already; undo the matches first", {"line_number": ""}
         )
-
-
-def _with_lines(baseline: Baseline, state: State) -> Baseline:
-    """With the lines that are here already and belong to days after the beginning."""
-    return replace(
-        baseline, carried_lines=tuple(line.number for line in state.lines if line.booking_date > baseline.until)
-    )
 
 
 def _plain_decimal(text: str, field: str) -> Decimal | None:

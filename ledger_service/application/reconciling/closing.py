@@ -97,14 +97,19 @@ def closing_of(
             carried_transactions=tuple(one.transaction_no for one in carried_items),
             carried_amounts=tuple(one.amount for one in carried_items),
             carried_lines=tuple(one.number for one in carried_lines),
-            carried_matches=_carried_matches(state, standing, {one.number for one in carried_lines}),
+            carried_matches=_carried_matches(
+                state,
+                standing,
+                {one.number for one in carried_lines},
+                {one.transaction_no for one in carried_items},
+            ),
             report=dump_report(report),
         ),
         tuple(frozen),
     )
 
 
-def _carried_matches(state: State, standing: Standing, lines: set[int]) -> tuple[int, ...]:
+def _carried_matches(state: State, standing: Standing, lines: set[int], items: set[int]) -> tuple[int, ...]:
     """Those that reach beyond the day, and rejections of what is still open."""
     settled = {match.number for match in standing.matches}
     living = {match.number for match in live_matches(state)[0]}
@@ -112,7 +117,10 @@ def _carried_matches(state: State, standing: Standing, lines: set[int]) -> tuple
         match.number
         for match in state.matches
         if (match.number in living and match.number not in settled)
-        or (match.state == MatchState.REJECTED and not lines.isdisjoint(match.lines))
+        or (
+            match.state == MatchState.REJECTED
+            and not (lines.isdisjoint(match.lines) and items.isdisjoint(match.transactions))
+        )
     )
 
 

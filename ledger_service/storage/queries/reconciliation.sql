@@ -54,6 +54,13 @@ FROM (
 JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
 ORDER BY l.number LIMIT $6
 
+-- name: lines_after
+-- $4 day, $5 limit. Of the whole history.
+SELECT l.number FROM statement_lines l
+JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
+ORDER BY l.number LIMIT $5
+
 -- name: scope_matches
 -- $4 after this number, $5 and these, $6 limit. With what was decided about each last.
 SELECT m.number, COALESCE(d.state, m.state) AS state, m.rule, m.lines, m.transactions, m.why, m.write_off_account_no,
