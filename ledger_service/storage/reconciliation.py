@@ -106,12 +106,26 @@ class ReconciliationStore:
         return int(amount)
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
     ) -> list[OpenItem]:
-        """Of the whole history up to an entry: transactions effective from a day on, and some others."""
+        """Of the whole history up to an entry: transactions effective from a day on, and some others, at most so many."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
-                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also)
+                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also), most + 1
+            )
+        if len(records) > most:
+            raise LedgerError(
+                Reason.WORK_TOO_LARGE,
+                f"more than {most:,} transactions of the account count from {first} on: begin at a later day, with the "
+                "bank's balance of that day (StartReconciliation)",
+                {"limit": "transactions"},
             )
         return [_open_item(record) for record in records]
 

@@ -13,12 +13,12 @@ from ledger.v1 import account_service_pb2
 from ledger.v1 import reconciliation_pb2 as resources
 from ledger.v1 import reconciliation_service_pb2 as pb
 from ledger.v1.transaction_service_pb2 import ReverseTransactionRequest
+from ledger_service.application.reconciling import writing
 from tests.helpers.builders import ASSET, EXPENSE, new_account, new_entity, timestamp, transfer, unique
+from tests.helpers.rpc import Client, Refused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from tests.helpers.rpc import Client
 
 Row = tuple[str, str, str]
 """Of a CSV file: day, amount, text."""
@@ -138,3 +138,14 @@ async def test_what_was_rejected_stays_so_when_it_begins_anew_or_is_closed(bank:
     assert not (await bank.call("RunMatching")).matched
     await bank.call("CloseReconciliation", date="2026-06-30", accept_differences=True)
     assert not (await bank.call("RunMatching")).matched
+
+
+async def test_a_beginning_reads_no_more_than_fits(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an account with millions of transactions all were read, and taken over."""
+    monkeypatch.setattr(writing, "MAX_IN_SCOPE", 2)
+    for day in ("2026-06-02", "2026-06-03", "2026-06-04"):
+        await bank.post(day, "5.00")
+    with pytest.raises(Refused) as caught:
+        await bank.call("StartReconciliation", date="2026-06-01")
+    assert (caught.value.reason, caught.value.metadata) == ("WORK_TOO_LARGE", {"limit": "transactions"})
+    await bank.call("StartReconciliation", date="2026-06-03")

@@ -240,8 +240,17 @@ class ReconciliationStore(Protocol):
     ) -> int: ...
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
-    ) -> list[OpenItem]: ...
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
+    ) -> list[OpenItem]:
+        """Raises LedgerError WORK_TOO_LARGE."""
+        ...
 
     async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
         """Raises LedgerError WORK_TOO_LARGE."""

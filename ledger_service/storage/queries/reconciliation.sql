@@ -136,7 +136,7 @@ ORDER BY n.transaction_no LIMIT $9
 
 -- name: history_items
 -- As scope_items up to entry $6: transactions effective from day $7 on, which are all behind the newest entry before which
--- nothing was effective later; and transactions $8, whenever they were.
+-- nothing was effective later; and transactions $8, whenever they were. $9 limit.
 WITH moved AS (
     SELECT e.sequence, e.side, e.kind, COALESCE(e.wide[1], e.amount) AS amount, v.transaction_no
     FROM entries e
@@ -179,7 +179,7 @@ LEFT JOIN LATERAL (
     WHERE v.entity_no = $1 AND v.transaction_no = n.transaction_no AND v.revision > 1 ORDER BY v.revision DESC LIMIT 1
 ) v ON true
 WHERE n.amount <> 0
-ORDER BY n.transaction_no
+ORDER BY n.transaction_no LIMIT $9
 
 -- name: ledger_balance
 -- $4 the side on which the account grows, $5 time zone, $6 day, $7 up to this entry. Posted and pending at the end of the
