@@ -115,7 +115,7 @@ class ReconciliationStore:
         also: Collection[int],
         most: int,
     ) -> list[OpenItem]:
-        """Of the whole history up to an entry: transactions effective from a day on, and some others, at most so many."""
+        """Of all up to an entry: transactions effective from a day on, and some others; at most so many."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
                 _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also), most + 1
@@ -241,7 +241,19 @@ class ReconciliationStore:
     async def closing(self, book: Book, until: date) -> Baseline | None:
         """The closing to a day, if it counts."""
         async with self._entities.snapshot(book.entity_no) as connection:
-            return _baseline(await connection.fetch(_QUERIES["baseline"], *book, until))
+            return _baseline(await connection.fetch(_QUERIES["baseline"], *book, until, None))
+
+    async def baseline(self, book: Book, revision: int) -> Baseline:
+        """What a revision brought, a beginning or a closing, even if it was taken back since."""
+        async with self._entities.snapshot(book.entity_no) as connection:
+            found = _baseline(await connection.fetch(_QUERIES["baseline"], *book, None, revision))
+        assert found is not None
+        return found
+
+    async def profile(self, book: Book, revision: int) -> str:
+        """The profile that a revision brought, as it is kept."""
+        [(profile,)] = await self._fetch("profile", book, revision)
+        return str(profile)
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]:
         """Newest first, those that were taken back as well."""
@@ -305,7 +317,7 @@ async def _head(connection: Any, book: Book) -> State:
         book,
         record["revision"],
         record["profile"],
-        _baseline(await connection.fetch(_QUERIES["baseline"], *book, None)) if record["revision"] else None,
+        _baseline(await connection.fetch(_QUERIES["baseline"], *book, None, None)) if record["revision"] else None,
         sequence=record["sequence"],
         entry_number=record["entry"],
         now=record["now"],

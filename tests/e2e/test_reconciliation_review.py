@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import grpc
 import pytest
 
 from ledger.v1 import account_service_pb2
@@ -15,7 +16,7 @@ from ledger.v1 import reconciliation_service_pb2 as pb
 from ledger.v1.transaction_service_pb2 import ReverseTransactionRequest
 from ledger_service.application.reconciling import writing
 from tests.helpers.builders import ASSET, EXPENSE, new_account, new_entity, timestamp, transfer, unique
-from tests.helpers.rpc import Client, Refused
+from tests.helpers.rpc import Client, Refused, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ class Bank:
     entity: str
 
     @property
-    def place(self) -> dict[str, str]:
+    def place(self) -> dict[str, Any]:
         """The account, in a request."""
         return {"entity_id": self.entity, "account_id": "bank", "currency": "USD"}
 
@@ -64,7 +65,7 @@ class Bank:
 
     async def call(self, method: str, **fields: Any) -> Any:
         """Any unary method."""
-        request = getattr(pb, f"{method}Request")(**self.place, **fields)
+        request = getattr(pb, f"{method}Request")(**{**self.place, **fields})
         return await getattr(self.client.reconciliations, method)(request)
 
     async def report(self, day: str = "") -> Any:
@@ -149,3 +150,44 @@ async def test_a_beginning_reads_no_more_than_fits(bank: Bank, monkeypatch: pyte
         await bank.call("StartReconciliation", date="2026-06-01")
     assert (caught.value.reason, caught.value.metadata) == ("WORK_TOO_LARGE", {"limit": "transactions"})
     await bank.call("StartReconciliation", date="2026-06-03")
+
+
+async def test_a_replay_tells_the_first_answer_whatever_came_after(bank: Bank) -> None:
+    """Others were told RECONCILIATION_NOT_FOUND or RECONCILIATION_CHANGED, or what somebody else had made of it."""
+    start: dict[str, Any] = {"date": "2026-06-01", "statement_balance": "0.00", "idempotency_key": "start"}
+    change: dict[str, Any] = {
+        "profile": {"charges": [FEES]},
+        "update_mask": {"paths": ["charges"]},
+        "idempotency_key": "profile",
+    }
+    close: dict[str, Any] = {"date": "2026-06-30", "accept_differences": True, "idempotency_key": "close"}
+    await bank.post("2026-06-03", "3.00")
+    begun = await bank.call("StartReconciliation", **start)
+    changed = await bank.call("UpdateReconciliationProfile", **change)
+    await bank.bring(csv([("2026-06-02", "5.00", "a")]))
+    closed = await bank.call("CloseReconciliation", **close)
+    assert (begun.reconciliation.is_closed, closed.reconciliation.is_closed) == (False, True)
+    await bank.call("UpdateReconciliationProfile", profile={}, update_mask={"paths": ["charges"]})
+    await bank.call("ReopenReconciliation", date="2026-06-30")
+    answers = [("StartReconciliation", start, begun), ("UpdateReconciliationProfile", change, changed)]
+    for method, fields, answer in (*answers, ("CloseReconciliation", close, closed)):
+        answer.replayed = True
+        assert await bank.call(method, **fields) == answer
+
+
+async def test_a_replay_needs_no_currency_that_the_first_call_did_not_need(bank: Bank) -> None:
+    await bank.call("StartReconciliation", date="2026-06-01", statement_balance="0.00")
+    request = pb.RunMatchingRequest(entity_id=bank.entity, account_id="bank", idempotency_key="run")
+    first = await bank.client.reconciliations.RunMatching(request)
+    await bank.call("StartReconciliation", date="2026-06-01", statement_balance="0.00", currency="EUR")
+    again = await bank.client.reconciliations.RunMatching(request)
+    assert (again.replayed, again.revision) == (True, first.revision)
+
+
+async def test_a_key_is_for_one_way_to_read_a_file(bank: Bank) -> None:
+    content = csv([("2026-06-02", "5.00", "a")])
+    await bank.bring(content, idempotency_key="key")
+    assert (await bank.bring(content, idempotency_key="key")).replayed
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await bank.bring(content, idempotency_key="key", csv_mapping={"amount": "Amount", "date": "Date"})
+    assert refusal_of(caught.value).reason == "IDEMPOTENCY_KEY_REUSED"

@@ -14,7 +14,13 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import MAX_EXPORTED, MAX_IN_SCOPE, dump_profile, profile_of
+from ledger_service.application.reconciling.looking import (
+    MAX_EXPORTED,
+    MAX_IN_SCOPE,
+    dump_profile,
+    parse_profile,
+    profile_of,
+)
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -24,7 +30,9 @@ from ledger_service.application.reconciling.records import (
     RawProfile,
 )
 from ledger_service.application.reconciling.report import Report
-from ledger_service.application.reconciling.staging import Action, Book, NewFile, Stage, State
+from ledger_service.application.reconciling.reporting import dump_report, load_report, report_of
+from ledger_service.application.reconciling.staging import Action, Baseline, Book, NewFile, OpenItem, Stage, State
+from ledger_service.application.reconciling.standing import standing_at
 from ledger_service.application.reconciling.upload import Upload
 from ledger_service.application.reconciling.writing import DAY, Writing, no_transaction, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
@@ -71,17 +79,24 @@ class Bringing(Writing):
                 if number not in known and number not in more:
                     raise no_transaction(text, "outstanding_transaction_ids")
             ledger = await self._ledger_balance(context, book, state, until)
-            baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
+            items = [*carried, *more.values()]
+            baseline = opening_baseline(state, until, told, ledger, items)
             # Of all lines, not of those that were looked at so far: it may begin earlier than it did before.
             lines = await self._store.lines_after(book, until, MAX_IN_SCOPE)
             rejected = (match.number for match in state.matches if match.state == MatchState.REJECTED)
-            baseline = replace(baseline, carried_lines=tuple(lines), carried_matches=tuple(rejected))
+            baseline = replace(
+                baseline,
+                carried_lines=tuple(lines),
+                carried_matches=tuple(rejected),
+                report=dump_report(_report_of_beginning(context, state, baseline, items)),
+            )
             return Change(Stage(baseline=baseline))
 
         changed = await self._changes.advance(
             context, book, request, Action.STARTED, lambda: self._load(context, book), work
         )
-        return context, await self._report(context, book, until, MAX_EXPORTED), changed.replayed
+        begun = await self._store.baseline(book, changed.revision)
+        return context, load_report(begun, most=intake.DEFAULT_OPEN_ITEMS), changed.replayed
 
     async def update_profile(
         self,
@@ -95,7 +110,9 @@ class Bringing(Writing):
         """Change the members of the profile that `fields` names."""
         checks.key(idempotency_key, required=False)
         paths = tuple(sorted(fields))
-        members = (("profile", repr(profile)), ("fields", paths))
+        # A map has no order of its own.
+        ordered = replace(profile, csv_mapping=dict(sorted(profile.csv_mapping.items())))
+        members = (("profile", repr(ordered)), ("fields", paths))
         request = Request(principal, "UpdateReconciliationProfile", place, idempotency_key, members)
         context, book = await self._changes.enter_to_write(request, begun=False)
 
@@ -114,7 +131,7 @@ class Bringing(Writing):
         changed = await self._changes.advance(
             context, book, request, Action.PROFILE_CHANGED, lambda: self._store.head(book), work
         )
-        return context, profile_of(await self._store.head(book)), changed.replayed
+        return context, parse_profile(await self._store.profile(book, changed.revision)), changed.replayed
 
     async def import_file(
         self,
@@ -141,7 +158,13 @@ class Bringing(Writing):
                 for text, field in ((opening_balance, "opening_balance"), (closing_balance, "closing_balance"))
             )
             file_format, arrived = await self._read(upload, mapping, place.currency, given[0], given[1])
-        members = (("sha256", upload.sha256), ("opening", opening_balance), ("closing", closing_balance))
+        members = (
+            ("sha256", upload.sha256),
+            ("name", name),
+            ("csv_mapping", tuple(sorted(csv_mapping.items()))),
+            ("opening", opening_balance),
+            ("closing", closing_balance),
+        )
         request = Request(principal, "ImportStatement", place, idempotency_key, members)
         context, book = await self._changes.enter_to_write(request, fallback=arrived.currency, begun=False)
         if arrived.currency and arrived.currency != context.currency:
@@ -218,6 +241,21 @@ class Bringing(Writing):
             revision,
             replayed,
         )
+
+
+def _report_of_beginning(context: Context, state: State, baseline: Baseline, items: list[OpenItem]) -> Report:
+    """The result at the beginning: nothing is matched, and only what is outstanding is open."""
+    begun = replace(
+        state, revision=state.revision + 1, baseline=baseline, items=items, lines=[], matches=[], stated=[], findings=[]
+    )
+    return report_of(
+        context,
+        begun,
+        standing_at(begun, baseline.until),
+        stated=baseline.statement_balance,
+        ledger_balance=baseline.ledger_balance,
+        most=MAX_EXPORTED,
+    )
 
 
 def _check_can_start(state: State) -> None:

@@ -178,13 +178,13 @@ class Looking:
             raise not_found(context.account.account_id, context.currency, [])
         if until is not None and (until < baseline.until or (baseline.is_closing and until == baseline.until)):
             closing = await self._store.closing(book, until)
-            if closing is None or closing.report is None:
+            if closing is None:
                 raise LedgerError(
                     Reason.RECONCILIATION_NOT_FOUND,
                     f"nothing was closed to {until}; the reconciliation begins after {baseline.until}",
                     {"account_id": context.account.account_id, "currency": context.currency},
                 )
-            return load_report(closing.report, closed_by=closing.closed_by, closed_time=closing.closed_time, most=most)
+            return load_report(closing, most=most)
         return await self._report_of(context, book, state, until or newest_day(state), most)
 
     async def _report_of(self, context: Context, book: Book, state: State, until: date, most: int) -> Report:
@@ -212,7 +212,12 @@ class Looking:
 
 def profile_of(state: State) -> ProfileRecord:
     """The profile as it is now."""
-    return ProfileRecord(default_profile()) if state.profile is None else _PROFILES.validate_json(state.profile)
+    return ProfileRecord(default_profile()) if state.profile is None else parse_profile(state.profile)
+
+
+def parse_profile(text: str) -> ProfileRecord:
+    """A profile as it is kept."""
+    return _PROFILES.validate_json(text)
 
 
 def dump_profile(record: ProfileRecord) -> str:

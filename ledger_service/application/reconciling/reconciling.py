@@ -62,17 +62,9 @@ class Reconciling(Bringing, Deciding):
         changed = await self._changes.advance(
             context, book, request, Action.CLOSED, lambda: self._load(context, book), work
         )
-        kept = await self._store.closing(book, until)
-        if kept is None or kept.report is None:
-            raise LedgerError(
-                Reason.RECONCILIATION_CHANGED,
-                "it was closed, and reopened since",
-                {"account_id": context.account.account_id},
-            )
-        report = load_report(
-            kept.report, closed_by=kept.closed_by, closed_time=kept.closed_time, most=intake.DEFAULT_OPEN_ITEMS
-        )
-        return context, report, changed.replayed
+        # By the revision: it may have been reopened since, and closed anew.
+        closed = await self._store.baseline(book, changed.revision)
+        return context, load_report(closed, most=intake.DEFAULT_OPEN_ITEMS), changed.replayed
 
     async def reopen(
         self, principal: Principal, place: Place, *, day: str, note: str, idempotency_key: str

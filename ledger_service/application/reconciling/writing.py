@@ -71,7 +71,13 @@ class Writing(Looking):
     async def _carried(self, context: Context, book: Book, state: State, until: date) -> list[OpenItem]:
         """Transactions that count after a day."""
         return await self._store.items_since(
-            book, context.account.normal_side, context.entity.time_zone, state.entry_number, until + DAY, (), MAX_IN_SCOPE
+            book,
+            context.account.normal_side,
+            context.entity.time_zone,
+            state.entry_number,
+            until + DAY,
+            (),
+            MAX_IN_SCOPE,
         )
 
     async def _items_numbered(

@@ -205,7 +205,7 @@ CREATE TABLE ledger.reconciliation_baselines (
     carried_amounts      numeric(38, 0)[] NOT NULL,
     carried_lines        int8[] NOT NULL,
     carried_matches      int8[] NOT NULL,
-    -- What was closed, as it was read then.
+    -- What was begun or closed, as it was read then; NULL: an import began it.
     report               jsonb,
     PRIMARY KEY (entity_no, stage_no),
     CHECK (cardinality(carried_transactions) = cardinality(carried_amounts))
