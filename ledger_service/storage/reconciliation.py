@@ -255,6 +255,21 @@ class ReconciliationStore:
         [(profile,)] = await self._fetch("profile", book, revision)
         return str(profile)
 
+    async def baseline_of(self, book: Book, revision: int) -> Baseline:
+        """Where a start or a closing, by its revision, has put the beginning; also if it was taken back since."""
+        found = _baseline(await self._fetch("baseline_of", book, revision))
+        assert found is not None
+        return found
+
+    async def profile_of(self, book: Book, revision: int) -> str:
+        """The profile that a change of it, by its revision, has made."""
+        [(profile,)] = await self._fetch("profile_of", book, revision)
+        return str(profile)
+
+    async def lines_after(self, book: Book, day: date) -> list[int]:
+        """All lines booked after a day, also those that are out of scope."""
+        return [number for (number,) in await self._fetch("lines_after", book, day)]
+
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]:
         """Newest first, those that were taken back as well."""
         async with self._entities.snapshot(book.entity_no) as connection:

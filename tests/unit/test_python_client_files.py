@@ -158,9 +158,7 @@ async def test_an_ambiguous_failure_is_sent_again_whole_with_the_same_key(
     assert told.count(len(FILE)) >= 1
 
 
-async def test_a_refusal_before_the_end_of_the_file_is_told(
-    client: LedgerClient, bank: Bank, time: Time
-) -> None:
+async def test_a_refusal_before_the_end_of_the_file_is_told(client: LedgerClient, bank: Bank, time: Time) -> None:
     bank.failures = [(1, status(Code.PERMISSION_DENIED, "PERMISSION_DENIED", scope="write"))]
     with pytest.raises(LedgerError) as caught:
         await client.import_statement(FILE * 30, header(file_name="a"))

@@ -14,13 +14,7 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import (
-    MAX_EXPORTED,
-    MAX_IN_SCOPE,
-    dump_profile,
-    parse_profile,
-    profile_of,
-)
+from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, load_profile, profile_of
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -30,9 +24,8 @@ from ledger_service.application.reconciling.records import (
     RawProfile,
 )
 from ledger_service.application.reconciling.report import Report
-from ledger_service.application.reconciling.reporting import dump_report, load_report, report_of
-from ledger_service.application.reconciling.staging import Action, Baseline, Book, NewFile, OpenItem, Stage, State
-from ledger_service.application.reconciling.standing import standing_at
+from ledger_service.application.reconciling.reporting import dump_report, load_report
+from ledger_service.application.reconciling.staging import Action, Book, NewFile, Stage, State
 from ledger_service.application.reconciling.upload import Upload
 from ledger_service.application.reconciling.writing import DAY, Writing, no_transaction, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
@@ -79,24 +72,23 @@ class Bringing(Writing):
                 if number not in known and number not in more:
                     raise no_transaction(text, "outstanding_transaction_ids")
             ledger = await self._ledger_balance(context, book, state, until)
-            items = [*carried, *more.values()]
-            baseline = opening_baseline(state, until, told, ledger, items)
-            # Of all lines, not of those that were looked at so far: it may begin earlier than it did before.
-            lines = await self._store.lines_after(book, until, MAX_IN_SCOPE)
-            rejected = (match.number for match in state.matches if match.state == MatchState.REJECTED)
-            baseline = replace(
-                baseline,
-                carried_lines=tuple(lines),
-                carried_matches=tuple(rejected),
-                report=dump_report(_report_of_beginning(context, state, baseline, items)),
+            baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
+            # All of them: an earlier beginning may have left some out that belong to this one.
+            lines = await self._store.lines_after(book, until)
+            baseline = replace(baseline, carried_lines=tuple(lines))
+            begun = replace(
+                state, baseline=baseline, lines=[], items=[*carried, *more.values()], matches=[], findings=[]
             )
-            return Change(Stage(baseline=baseline))
+            report = await self._report_of(context, book, begun, until, MAX_EXPORTED)
+            return Change(Stage(baseline=replace(baseline, report=dump_report(report))))
 
         changed = await self._changes.advance(
             context, book, request, Action.STARTED, lambda: self._load(context, book), work
         )
-        begun = await self._store.baseline(book, changed.revision)
-        return context, load_report(begun, most=intake.DEFAULT_OPEN_ITEMS), changed.replayed
+        kept = await self._store.baseline_of(book, changed.revision)
+        assert kept.report is not None
+        report = load_report(kept.report, closed_by="", closed_time=None, most=MAX_EXPORTED)
+        return context, replace(report, is_closed=False), changed.replayed
 
     async def update_profile(
         self,
@@ -131,7 +123,7 @@ class Bringing(Writing):
         changed = await self._changes.advance(
             context, book, request, Action.PROFILE_CHANGED, lambda: self._store.head(book), work
         )
-        return context, parse_profile(await self._store.profile(book, changed.revision)), changed.replayed
+        return context, load_profile(await self._store.profile_of(book, changed.revision)), changed.replayed
 
     async def import_file(
         self,

@@ -38,6 +38,8 @@ def opening_baseline(
         match_number=state.last_match,
         carried_transactions=tuple(item.transaction_no for item in carried),
         carried_amounts=tuple(item.amount for item in carried),
+        # What a person has said holds, wherever it begins.
+        carried_matches=tuple(match.number for match in state.matches if match.state == MatchState.REJECTED),
     )
 
 
@@ -58,7 +60,9 @@ def closing_of(
     proposed = [match.number for match in standing.matches if match.state == MatchState.PROPOSED]
     if proposed:
         raise _unfinished(
-            "proposed_matches", len(proposed), f"are only proposed (number {proposed[0]} …); confirm or reject them"
+            "proposed_matches",
+            len(proposed),
+            f"{len(proposed):,} of its matches are only proposed, such as {proposed[0]}; confirm or reject them",
         )
     items = {item.transaction_no: item for item in standing.items}
     frozen = []

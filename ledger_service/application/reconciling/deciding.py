@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from ledger_service.application.access import Principal
@@ -25,8 +25,8 @@ from ledger_service.application.reconciling.records import (
     Place,
     RunRecord,
 )
-from ledger_service.application.reconciling.running import MANUAL, Run, run_of, work_of
-from ledger_service.application.reconciling.settling import MAX_FAILURES, ToWriteOff
+from ledger_service.application.reconciling.running import MANUAL, Run, run_of, undoing, work_of
+from ledger_service.application.reconciling.settling import ToWriteOff
 from ledger_service.application.reconciling.staging import (
     Action,
     Book,
@@ -106,12 +106,14 @@ class Deciding(Writing):
                 None if write_off is None else write_off[1],
                 text,
             )
-            return Change(Stage(matches=[match]), {"match": match.number})
+            # Its members may have been in a match that does not hold any more: in that one they must not stay.
+            undone = undoing(live_matches(state)[1])
+            return Change(Stage(matches=[match], decisions=undone), {"match": match.number})
 
         changed = await self._advance(context, book, request, Action.MATCH_CREATED, work)
         await self._clear(principal, context, book)
         [match] = await self._store.matches(book, 0, "", 0, 1, [changed.summary["match"]])
-        return context, match, changed.replayed
+        return context, _as_created(match, text), changed.replayed
 
     async def confirm(
         self,
@@ -290,6 +292,21 @@ def _check_whole(state: State, chosen: Sequence[KnownMatch]) -> None:
                 f"a transaction of match {match.number} is no longer on the account; run the rules again",
                 {"match_number": str(match.number)},
             )
+
+
+def _as_created(match: MatchRecord, note: str) -> MatchRecord:
+    """A match by hand as it was at first, whatever was decided about it since: what a replay answers with."""
+    off = match.write_off
+    if off is not None and off.transaction_no:
+        booked = off.transaction_no
+        match = replace(
+            match,
+            write_off=replace(off, transaction_no=0),
+            transactions=tuple(one for one in match.transactions if one != booked),
+            difference=-off.amount,
+        )
+    state = MatchState.CONFIRMED if off is None else MatchState.PROPOSED
+    return replace(match, state=state, decided_by="", decide_time=None, note=note)
 
 
 def _not_open(what: str, metadata: dict[str, str]) -> LedgerError:

@@ -176,7 +176,8 @@ class Looking:
         baseline = state.baseline
         if baseline is None:
             raise not_found(context.account.account_id, context.currency, [])
-        if until is not None and (until < baseline.until or (baseline.is_closing and until == baseline.until)):
+        until = until or newest_day(state)
+        if until < baseline.until or (baseline.is_closing and until == baseline.until):
             closing = await self._store.closing(book, until)
             if closing is None:
                 raise LedgerError(
@@ -184,8 +185,8 @@ class Looking:
                     f"nothing was closed to {until}; the reconciliation begins after {baseline.until}",
                     {"account_id": context.account.account_id, "currency": context.currency},
                 )
-            return load_report(closing, most=most)
-        return await self._report_of(context, book, state, until or newest_day(state), most)
+            return load_report(closing.report, closed_by=closing.closed_by, closed_time=closing.closed_time, most=most)
+        return await self._report_of(context, book, state, until, most)
 
     async def _report_of(self, context: Context, book: Book, state: State, until: date, most: int) -> Report:
         standing = standing_at(state, until)
@@ -212,11 +213,11 @@ class Looking:
 
 def profile_of(state: State) -> ProfileRecord:
     """The profile as it is now."""
-    return ProfileRecord(default_profile()) if state.profile is None else parse_profile(state.profile)
+    return ProfileRecord(default_profile()) if state.profile is None else load_profile(state.profile)
 
 
-def parse_profile(text: str) -> ProfileRecord:
-    """A profile as it is kept."""
+def load_profile(text: str) -> ProfileRecord:
+    """A profile that was kept."""
     return _PROFILES.validate_json(text)
 
 

@@ -15,8 +15,9 @@ from ledger_service.application.reconciling.looking import MAX_EXPORTED
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.report import Report
 from ledger_service.application.reconciling.reporting import load_report, report_of
+from ledger_service.application.reconciling.running import undoing
 from ledger_service.application.reconciling.staging import Action, Stage, State
-from ledger_service.application.reconciling.standing import standing_at, stated_balance
+from ledger_service.application.reconciling.standing import live_matches, standing_at, stated_balance
 from ledger_service.domain.errors import LedgerError, Reason
 
 
@@ -56,15 +57,20 @@ class Reconciling(Bringing, Deciding):
                 has_statement=stated is not None,
                 accept_differences=accept_differences,
             )
-            stage = Stage(baseline=closing.baseline, frozen=closing.frozen)
+            # What does not hold any more is out of sight from now on; its members are not.
+            undone = undoing(live_matches(state)[1])
+            stage = Stage(baseline=closing.baseline, frozen=closing.frozen, decisions=undone)
             return Change(stage, {"date": until.isoformat()}, freezes=closing.frozen)
 
         changed = await self._changes.advance(
             context, book, request, Action.CLOSED, lambda: self._load(context, book), work
         )
-        # By the revision: it may have been reopened since, and closed anew.
-        closed = await self._store.baseline(book, changed.revision)
-        return context, load_report(closed, most=intake.DEFAULT_OPEN_ITEMS), changed.replayed
+        kept = await self._store.baseline_of(book, changed.revision)
+        assert kept.report is not None
+        report = load_report(
+            kept.report, closed_by=kept.closed_by, closed_time=kept.closed_time, most=intake.DEFAULT_OPEN_ITEMS
+        )
+        return context, report, changed.replayed
 
     async def reopen(
         self, principal: Principal, place: Place, *, day: str, note: str, idempotency_key: str

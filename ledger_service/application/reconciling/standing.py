@@ -44,7 +44,11 @@ class Standing:
 
 def is_proposed_write_off(match: KnownMatch) -> bool:
     """Whether a write-off of it waits to be booked."""
-    return match.write_off_account_no is not None and match.write_off_transaction_no is None
+    return (
+        match.state == MatchState.PROPOSED
+        and match.write_off_account_no is not None
+        and match.write_off_transaction_no is None
+    )
 
 
 def live_matches(state: State) -> tuple[list[KnownMatch], list[KnownMatch]]:

@@ -46,11 +46,26 @@ WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action IN
       SELECT FROM reconciliation_revisions o WHERE o.entity_no = r.entity_no AND o.reopens = r.stage_no))
 ORDER BY r.revision DESC LIMIT 1
 
--- name: profile
--- $4 the revision that brought it.
-SELECT p.profile::text FROM reconciliation_revisions r
+-- name: baseline_of
+-- $4 the revision that it is of.
+SELECT b.*, r.revision, r.action, v.actor, v.recorded_time
+FROM reconciliation_revisions r
+JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
+JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
+WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
+
+-- name: profile_of
+-- $4 the revision that it is of.
+SELECT p.profile::text AS profile FROM reconciliation_revisions r
 JOIN reconciliation_profiles p ON p.entity_no = r.entity_no AND p.stage_no = r.stage_no
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
+
+-- name: lines_after
+-- $4 the day.
+SELECT l.number FROM statement_lines l
+JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
+ORDER BY l.number
 
 -- name: scope_lines
 -- $4 after this number, $5 and these, $6 limit.
@@ -85,10 +100,10 @@ FROM (
 ) m
 JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
 LEFT JOIN LATERAL (
-    SELECT x.state, x.transaction_no FROM reconciliation_decisions x
+    SELECT (array_agg(x.state ORDER BY v.revision DESC))[1] AS state, max(x.transaction_no) AS transaction_no
+    FROM reconciliation_decisions x
     JOIN reconciliation_revisions v ON v.entity_no = x.entity_no AND v.stage_no = x.stage_no
     WHERE x.entity_no = $1 AND x.account_no = $2 AND x.currency = $3 AND x.match_number = m.number
-    ORDER BY v.revision DESC LIMIT 1
 ) d ON true
 ORDER BY m.number LIMIT $6
 
