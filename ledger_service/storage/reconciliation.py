@@ -130,7 +130,7 @@ class ReconciliationStore:
         return [_open_item(record) for record in records]
 
     async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
-        """Numbers of all lines that were booked after a day, at most so many."""
+        """All lines booked after a day, also those that are out of scope; at most so many."""
         records = await self._fetch("lines_after", book, until, most + 1)
         return [number for (number,) in _bounded(records, most, "lines")]
 
@@ -241,19 +241,7 @@ class ReconciliationStore:
     async def closing(self, book: Book, until: date) -> Baseline | None:
         """The closing to a day, if it counts."""
         async with self._entities.snapshot(book.entity_no) as connection:
-            return _baseline(await connection.fetch(_QUERIES["baseline"], *book, until, None))
-
-    async def baseline(self, book: Book, revision: int) -> Baseline:
-        """What a revision brought, a beginning or a closing, even if it was taken back since."""
-        async with self._entities.snapshot(book.entity_no) as connection:
-            found = _baseline(await connection.fetch(_QUERIES["baseline"], *book, None, revision))
-        assert found is not None
-        return found
-
-    async def profile(self, book: Book, revision: int) -> str:
-        """The profile that a revision brought, as it is kept."""
-        [(profile,)] = await self._fetch("profile", book, revision)
-        return str(profile)
+            return _baseline(await connection.fetch(_QUERIES["baseline"], *book, until))
 
     async def baseline_of(self, book: Book, revision: int) -> Baseline:
         """Where a start or a closing, by its revision, has put the beginning; also if it was taken back since."""
@@ -265,10 +253,6 @@ class ReconciliationStore:
         """The profile that a change of it, by its revision, has made."""
         [(profile,)] = await self._fetch("profile_of", book, revision)
         return str(profile)
-
-    async def lines_after(self, book: Book, day: date) -> list[int]:
-        """All lines booked after a day, also those that are out of scope."""
-        return [number for (number,) in await self._fetch("lines_after", book, day)]
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]:
         """Newest first, those that were taken back as well."""
@@ -332,7 +316,7 @@ async def _head(connection: Any, book: Book) -> State:
         book,
         record["revision"],
         record["profile"],
-        _baseline(await connection.fetch(_QUERIES["baseline"], *book, None, None)) if record["revision"] else None,
+        _baseline(await connection.fetch(_QUERIES["baseline"], *book, None)) if record["revision"] else None,
         sequence=record["sequence"],
         entry_number=record["entry"],
         now=record["now"],

@@ -14,7 +14,13 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, load_profile, profile_of
+from ledger_service.application.reconciling.looking import (
+    MAX_EXPORTED,
+    MAX_IN_SCOPE,
+    dump_profile,
+    load_profile,
+    profile_of,
+)
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -74,7 +80,7 @@ class Bringing(Writing):
             ledger = await self._ledger_balance(context, book, state, until)
             baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
             # All of them: an earlier beginning may have left some out that belong to this one.
-            lines = await self._store.lines_after(book, until)
+            lines = await self._store.lines_after(book, until, MAX_IN_SCOPE)
             baseline = replace(baseline, carried_lines=tuple(lines))
             begun = replace(
                 state, baseline=baseline, lines=[], items=[*carried, *more.values()], matches=[], findings=[]
@@ -87,7 +93,7 @@ class Bringing(Writing):
         )
         kept = await self._store.baseline_of(book, changed.revision)
         assert kept.report is not None
-        report = load_report(kept.report, closed_by="", closed_time=None, most=MAX_EXPORTED)
+        report = load_report(kept.report, closed_by="", closed_time=None, most=intake.DEFAULT_OPEN_ITEMS)
         return context, replace(report, is_closed=False), changed.replayed
 
     async def update_profile(
@@ -233,21 +239,6 @@ class Bringing(Writing):
             revision,
             replayed,
         )
-
-
-def _report_of_beginning(context: Context, state: State, baseline: Baseline, items: list[OpenItem]) -> Report:
-    """The result at the beginning: nothing is matched, and only what is outstanding is open."""
-    begun = replace(
-        state, revision=state.revision + 1, baseline=baseline, items=items, lines=[], matches=[], stated=[], findings=[]
-    )
-    return report_of(
-        context,
-        begun,
-        standing_at(begun, baseline.until),
-        stated=baseline.statement_balance,
-        ledger_balance=baseline.ledger_balance,
-        most=MAX_EXPORTED,
-    )
 
 
 def _check_can_start(state: State) -> None:

@@ -179,7 +179,7 @@ class Looking:
         until = until or newest_day(state)
         if until < baseline.until or (baseline.is_closing and until == baseline.until):
             closing = await self._store.closing(book, until)
-            if closing is None:
+            if closing is None or closing.report is None:
                 raise LedgerError(
                     Reason.RECONCILIATION_NOT_FOUND,
                     f"nothing was closed to {until}; the reconciliation begins after {baseline.until}",

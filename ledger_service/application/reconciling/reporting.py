@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from pydantic import TypeAdapter
 
@@ -19,7 +19,7 @@ from ledger_service.application.reconciling.report import (
     Report,
     Week,
 )
-from ledger_service.application.reconciling.staging import Baseline, State
+from ledger_service.application.reconciling.staging import State
 from ledger_service.application.reconciling.standing import Standing, is_proposed_write_off
 from ledger_service.domain.transaction import Status
 from ledger_service.matching.model import Finding
@@ -228,15 +228,14 @@ def dump_report(report: Report) -> str:
     return _ADAPTER.dump_json(report).decode()
 
 
-def load_report(baseline: Baseline, *, most: int) -> Report:
-    """The report that was kept with a beginning or a closing, with who closed it, and at most so many open items."""
-    assert baseline.report is not None
-    report = _ADAPTER.validate_json(baseline.report)
+def load_report(text: str, *, closed_by: str, closed_time: datetime | None, most: int) -> Report:
+    """A report that was kept, with who closed it, and at most so many open items."""
+    report = _ADAPTER.validate_json(text)
     return replace(
         report,
-        is_closed=baseline.is_closing,
-        closed_by=baseline.closed_by if baseline.is_closing else "",
-        closed_time=baseline.closed_time if baseline.is_closing else None,
+        is_closed=True,
+        closed_by=closed_by,
+        closed_time=closed_time,
         open_items=report.open_items[:most],
         open_items_left_out=report.open_items_left_out + max(0, len(report.open_items) - most),
     )

@@ -31,19 +31,18 @@ SELECT COALESCE((
        clock_timestamp() AS now
 
 -- name: baseline
--- $4 the closing to this day, $5 what this revision brought, whatever has become of it; both NULL: the newest, without
--- its report, which may be large. Closings that were taken back do not count.
+-- $4 the day that it ends; NULL: the newest, without its report, which may be large and is not looked at. Closings that
+-- were taken back do not count.
 SELECT b.until, b.statement_balance, b.ledger_balance, b.settled_statement, b.settled_ledger, b.sequence, b.entry_number,
        b.line_number, b.match_number, b.carried_transactions, b.carried_amounts, b.carried_lines, b.carried_matches,
-       b.stage_no, CASE WHEN $4::date IS NOT NULL OR $5::int8 IS NOT NULL THEN b.report::text END AS report,
+       b.stage_no, CASE WHEN $4::date IS NOT NULL THEN b.report::text END AS report,
        r.revision, r.action, v.actor, v.recorded_time
 FROM reconciliation_revisions r
 JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
 JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action IN (1, 3, 9)
-  AND ($4::date IS NULL OR (b.until = $4 AND r.action = 9)) AND ($5::int8 IS NULL OR r.revision = $5)
-  AND ($5::int8 IS NOT NULL OR NOT EXISTS (
-      SELECT FROM reconciliation_revisions o WHERE o.entity_no = r.entity_no AND o.reopens = r.stage_no))
+  AND ($4::date IS NULL OR (b.until = $4 AND r.action = 9))
+  AND NOT EXISTS (SELECT FROM reconciliation_revisions o WHERE o.entity_no = r.entity_no AND o.reopens = r.stage_no)
 ORDER BY r.revision DESC LIMIT 1
 
 -- name: baseline_of
@@ -59,13 +58,6 @@ WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision 
 SELECT p.profile::text AS profile FROM reconciliation_revisions r
 JOIN reconciliation_profiles p ON p.entity_no = r.entity_no AND p.stage_no = r.stage_no
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
-
--- name: lines_after
--- $4 the day.
-SELECT l.number FROM statement_lines l
-JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
-WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
-ORDER BY l.number
 
 -- name: scope_lines
 -- $4 after this number, $5 and these, $6 limit.
