@@ -106,14 +106,33 @@ class ReconciliationStore:
         return int(amount)
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
     ) -> list[OpenItem]:
-        """Of the whole history up to an entry: transactions effective from a day on, and some others."""
+        """Of all up to an entry: transactions effective from a day on, and some others; at most so many."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
-                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also)
+                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also), most + 1
+            )
+        if len(records) > most:
+            raise LedgerError(
+                Reason.WORK_TOO_LARGE,
+                f"more than {most:,} transactions of the account count from {first} on: begin at a later day, with the "
+                "bank's balance of that day (StartReconciliation)",
+                {"limit": "transactions"},
             )
         return [_open_item(record) for record in records]
+
+    async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
+        """All lines booked after a day, also those that are out of scope; at most so many."""
+        records = await self._fetch("lines_after", book, until, most + 1)
+        return [number for (number,) in _bounded(records, most, "lines")]
 
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]:
         """Those of lines that are here."""
@@ -234,10 +253,6 @@ class ReconciliationStore:
         """The profile that a change of it, by its revision, has made."""
         [(profile,)] = await self._fetch("profile_of", book, revision)
         return str(profile)
-
-    async def lines_after(self, book: Book, day: date) -> list[int]:
-        """All lines booked after a day, also those that are out of scope."""
-        return [number for (number,) in await self._fetch("lines_after", book, day)]
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]:
         """Newest first, those that were taken back as well."""

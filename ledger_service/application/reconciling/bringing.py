@@ -14,7 +14,13 @@ from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
 from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
-from ledger_service.application.reconciling.looking import MAX_EXPORTED, dump_profile, load_profile, profile_of
+from ledger_service.application.reconciling.looking import (
+    MAX_EXPORTED,
+    MAX_IN_SCOPE,
+    dump_profile,
+    load_profile,
+    profile_of,
+)
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -74,7 +80,7 @@ class Bringing(Writing):
             ledger = await self._ledger_balance(context, book, state, until)
             baseline = opening_baseline(state, until, told, ledger, [*carried, *more.values()])
             # All of them: an earlier beginning may have left some out that belong to this one.
-            lines = await self._store.lines_after(book, until)
+            lines = await self._store.lines_after(book, until, MAX_IN_SCOPE)
             baseline = replace(baseline, carried_lines=tuple(lines))
             begun = replace(
                 state, baseline=baseline, lines=[], items=[*carried, *more.values()], matches=[], findings=[]
@@ -87,7 +93,7 @@ class Bringing(Writing):
         )
         kept = await self._store.baseline_of(book, changed.revision)
         assert kept.report is not None
-        report = load_report(kept.report, closed_by="", closed_time=None, most=MAX_EXPORTED)
+        report = load_report(kept.report, closed_by="", closed_time=None, most=intake.DEFAULT_OPEN_ITEMS)
         return context, replace(report, is_closed=False), changed.replayed
 
     async def update_profile(
@@ -102,7 +108,9 @@ class Bringing(Writing):
         """Change the members of the profile that `fields` names."""
         checks.key(idempotency_key, required=False)
         paths = tuple(sorted(fields))
-        members = (("profile", repr(profile)), ("fields", paths))
+        # A map has no order of its own.
+        ordered = replace(profile, csv_mapping=dict(sorted(profile.csv_mapping.items())))
+        members = (("profile", repr(ordered)), ("fields", paths))
         request = Request(principal, "UpdateReconciliationProfile", place, idempotency_key, members)
         context, book = await self._changes.enter_to_write(request, begun=False)
 
@@ -148,7 +156,13 @@ class Bringing(Writing):
                 for text, field in ((opening_balance, "opening_balance"), (closing_balance, "closing_balance"))
             )
             file_format, arrived = await self._read(upload, mapping, place.currency, given[0], given[1])
-        members = (("sha256", upload.sha256), ("opening", opening_balance), ("closing", closing_balance))
+        members = (
+            ("sha256", upload.sha256),
+            ("name", name),
+            ("csv_mapping", tuple(sorted(csv_mapping.items()))),
+            ("opening", opening_balance),
+            ("closing", closing_balance),
+        )
         request = Request(principal, "ImportStatement", place, idempotency_key, members)
         context, book = await self._changes.enter_to_write(request, fallback=arrived.currency, begun=False)
         if arrived.currency and arrived.currency != context.currency:

@@ -46,6 +46,7 @@ class Changed(NamedTuple):
     """What became of a change."""
 
     summary: dict[str, Any]
+    currency: str
     revision: int
     replayed: bool
 
@@ -139,7 +140,10 @@ class Changes:
         except LedgerError as error:
             if request.key and error.reason in _RECORDED:
                 entity = await self._directory.find(request.place.entity_id)
-                await self._submit(entity, _refusal(request, error, None))
+                # Raises the refusal; unless the key was applied when it was still clear which currency is meant.
+                first = await self._submit(entity, _refusal(request, error, None))
+                place = request.place._replace(currency=first.currency)
+                return await self.enter(request.principal, request.method, place)
             raise
 
     async def advance(
@@ -205,11 +209,16 @@ class Changes:
         if isinstance(answer, Refused):
             raise answer.error
         if not answer.replayed:
-            return Changed(json.loads(command.detail)["summary"], answer.reconciliation_revision, replayed=False)
+            return Changed(
+                json.loads(command.detail)["summary"],
+                command.currency,
+                answer.reconciliation_revision,
+                replayed=False,
+            )
         [event] = await self._reads.events_at(entity.entity_no, [answer.sequence])
         assert event.detail is not None
         told = json.loads(event.detail)
-        return Changed(told["summary"], told["revision"], replayed=True)
+        return Changed(told["summary"], told["currency"], told["revision"], replayed=True)
 
 
 _MAY_COUNT = frozenset({Reason.OUTCOME_UNKNOWN, Reason.DATABASE_UNAVAILABLE, Reason.INTERNAL})

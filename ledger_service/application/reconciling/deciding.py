@@ -26,7 +26,7 @@ from ledger_service.application.reconciling.records import (
     RunRecord,
 )
 from ledger_service.application.reconciling.running import MANUAL, Run, run_of, undoing, work_of
-from ledger_service.application.reconciling.settling import ToWriteOff
+from ledger_service.application.reconciling.settling import MAX_FAILURES, ToWriteOff
 from ledger_service.application.reconciling.staging import (
     Action,
     Book,
@@ -152,7 +152,7 @@ class Deciding(Writing):
             summary = {
                 "confirmed": len(decisions),
                 "write_offs": len(booked),
-                "failures": [asdict(one) for one in failures],
+                "failures": [asdict(one) for one in failures[:MAX_FAILURES]],
             }
             return Change(Stage(decisions=decisions), summary)
 

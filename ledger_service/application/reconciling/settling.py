@@ -24,6 +24,7 @@ _AT_ONCE = 500
 """Transactions of one unit: others get their turn in between."""
 _POSTINGS_OF_A_CHANGE = 4
 MAX_FAILURES = 1_000
+"""Refusals of one kind that an answer tells."""
 
 
 class ToWriteOff(NamedTuple):
@@ -66,7 +67,8 @@ class Settling:
                     booked[one.match] = answer.transactions[0].transaction_no
                 else:
                     failures.append(_failure(one.match, 0, answer.error))
-        return booked, failures[:MAX_FAILURES]
+        # All of them: whose write-off is not booked must not be confirmed. Telling has a limit.
+        return booked, failures
 
     def _command(self, principal: Principal, context: Context, one: ToWriteOff) -> CreateTransaction:
         grows = one.amount > 0

@@ -240,8 +240,21 @@ class ReconciliationStore(Protocol):
     ) -> int: ...
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
-    ) -> list[OpenItem]: ...
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
+    ) -> list[OpenItem]:
+        """Raises LedgerError WORK_TOO_LARGE."""
+        ...
+
+    async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
+        """Raises LedgerError WORK_TOO_LARGE."""
+        ...
 
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]: ...
 
@@ -274,8 +287,6 @@ class ReconciliationStore(Protocol):
     async def baseline_of(self, book: Book, revision: int) -> Baseline: ...
 
     async def profile_of(self, book: Book, revision: int) -> str: ...
-
-    async def lines_after(self, book: Book, day: date) -> list[int]: ...
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]: ...
 

@@ -205,7 +205,7 @@ CREATE TABLE ledger.reconciliation_baselines (
     carried_amounts      numeric(38, 0)[] NOT NULL,
     carried_lines        int8[] NOT NULL,
     carried_matches      int8[] NOT NULL,
-    -- What was closed, as it was read then.
+    -- What was begun or closed, as it was read then; NULL: an import began it.
     report               jsonb,
     PRIMARY KEY (entity_no, stage_no),
     CHECK (cardinality(carried_transactions) = cardinality(carried_amounts))
@@ -218,6 +218,8 @@ CREATE TABLE ledger.frozen_transactions (
     stage_no       int8 NOT NULL,
     PRIMARY KEY (entity_no, transaction_no, stage_no)
 );
+-- Each change of a reconciliation looks, under the entity's lock, at what its stage freezes.
+CREATE INDEX frozen_transactions_by_stage ON ledger.frozen_transactions (entity_no, stage_no);
 
 -- Facts: not changed, not added to a stage that counts already, deleted only as long as it does not count.
 CREATE FUNCTION ledger.check_staged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER

@@ -31,8 +31,12 @@ SELECT COALESCE((
        clock_timestamp() AS now
 
 -- name: baseline
--- $4 the day that it ends (NULL: the newest). Closings that were taken back do not count.
-SELECT b.*, r.revision, r.action, v.actor, v.recorded_time
+-- $4 the day that it ends; NULL: the newest, without its report, which may be large and is not looked at. Closings that
+-- were taken back do not count.
+SELECT b.until, b.statement_balance, b.ledger_balance, b.settled_statement, b.settled_ledger, b.sequence, b.entry_number,
+       b.line_number, b.match_number, b.carried_transactions, b.carried_amounts, b.carried_lines, b.carried_matches,
+       b.stage_no, CASE WHEN $4::date IS NOT NULL THEN b.report::text END AS report,
+       r.revision, r.action, v.actor, v.recorded_time
 FROM reconciliation_revisions r
 JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
 JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
@@ -55,13 +59,6 @@ SELECT p.profile::text AS profile FROM reconciliation_revisions r
 JOIN reconciliation_profiles p ON p.entity_no = r.entity_no AND p.stage_no = r.stage_no
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
 
--- name: lines_after
--- $4 the day.
-SELECT l.number FROM statement_lines l
-JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
-WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
-ORDER BY l.number
-
 -- name: scope_lines
 -- $4 after this number, $5 and these, $6 limit.
 SELECT l.number, l.booking_date, l.value_date, l.amount, l.counterparty, l.refs, l.text, l.bank_code, l.parts
@@ -74,6 +71,13 @@ FROM (
 ) l
 JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
 ORDER BY l.number LIMIT $6
+
+-- name: lines_after
+-- $4 day, $5 limit. Of the whole history.
+SELECT l.number FROM statement_lines l
+JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
+ORDER BY l.number LIMIT $5
 
 -- name: scope_matches
 -- $4 after this number, $5 and these, $6 limit. With what was decided about each last.
@@ -150,7 +154,7 @@ ORDER BY n.transaction_no LIMIT $9
 
 -- name: history_items
 -- As scope_items up to entry $6: transactions effective from day $7 on, which are all behind the newest entry before which
--- nothing was effective later; and transactions $8, whenever they were.
+-- nothing was effective later; and transactions $8, whenever they were. $9 limit.
 WITH moved AS (
     SELECT e.sequence, e.side, e.kind, COALESCE(e.wide[1], e.amount) AS amount, v.transaction_no
     FROM entries e
@@ -193,7 +197,7 @@ LEFT JOIN LATERAL (
     WHERE v.entity_no = $1 AND v.transaction_no = n.transaction_no AND v.revision > 1 ORDER BY v.revision DESC LIMIT 1
 ) v ON true
 WHERE n.amount <> 0
-ORDER BY n.transaction_no
+ORDER BY n.transaction_no LIMIT $9
 
 -- name: ledger_balance
 -- $4 the side on which the account grows, $5 time zone, $6 day, $7 up to this entry. Posted and pending at the end of the
