@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
 
 MIN_STEPS = 400
-EXAMPLES = int(os.environ.get("LEDGER_RECONCILIATION_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("LEDGER_RECONCILIATION_EXAMPLES", "14"))
 STEPS_PER_EXAMPLE = 45
 
 MUST_HAPPEN = (
