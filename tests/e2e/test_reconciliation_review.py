@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -191,3 +192,58 @@ async def test_a_key_is_for_one_way_to_read_a_file(bank: Bank) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await bank.bring(content, idempotency_key="key", csv_mapping={"amount": "Amount", "date": "Date"})
     assert refusal_of(caught.value).reason == "IDEMPOTENCY_KEY_REUSED"
+
+
+async def test_balances_may_come_after_the_file(bank: Bank) -> None:
+    """The file was known, so what the caller told of it was dropped without a word."""
+    content = csv([("2026-06-02", "5.00", "a")])
+    await bank.bring(content)
+    balances = {"opening_balance": "0.00", "closing_balance": "6.00"}
+    more = await bank.bring(content, **balances)
+    assert (more.lines, more.known_lines, more.replayed) == (0, 1, False)
+    assert (await bank.report("2026-06-02")).equation.statement_gap == "-1.00"
+    assert (await bank.bring(content, **balances)).revision == more.revision
+
+
+async def test_a_file_that_is_read_otherwise_does_not_come_in_twice(bank: Bank) -> None:
+    content = b"Date,Amount,Description,Other\n2026-06-02,5.00,a,7.00\n"
+    await bank.bring(content, csv_mapping={"amount": "Amount"})
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await bank.bring(content, csv_mapping={"amount": "Other"}, closing_balance="7.00")
+    assert refusal_of(caught.value).reason == "STATEMENT_MISMATCH"
+
+
+async def test_one_file_many_times_at_once_comes_in_once(bank: Bank) -> None:
+    """Each was looked for before its turn: the same file came in several times, if without lines."""
+    content = csv([("2026-06-02", "5.00", "a")])
+    answers = await asyncio.gather(*(bank.bring(content) for _ in range(6)))
+    assert sorted(answer.replayed for answer in answers) == [False] + [True] * 5
+    assert len((await bank.call("ListStatements")).statements) == 1
+
+
+async def test_a_statement_without_lines_has_a_sign_too(bank: Bank) -> None:
+    await bank.bring(b":20:1\r\n:25:123/456\r\n:28C:1\r\n:60F:C260601USD10,00\r\n:62F:C260630USD10,00\r\n-\r\n")
+    change = {"profile": {"is_inverted": True}, "update_mask": {"paths": ["is_inverted"]}}
+    with pytest.raises(Refused) as caught:
+        await bank.call("UpdateReconciliationProfile", **change)
+    assert caught.value.metadata["field"] == "profile.is_inverted"
+
+
+async def test_a_write_off_goes_to_another_account(bank: Bank) -> None:
+    """It was booked from the account to itself, and its match confirmed with nothing settled."""
+    await bank.bring(csv([("2026-06-02", "-1.00", "fee")]))
+    own = resources.ChargeTemplate(name="own", pattern="fee*", account_id="bank", description="Bank fee")
+    charges = {"profile": {"charges": [own]}, "update_mask": {"paths": ["charges"]}}
+    differences = {
+        "profile": {"difference_account_id": "bank", "difference_description": "Difference"},
+        "update_mask": {"paths": ["difference_account_id", "difference_description"]},
+    }
+    by_hand = {"line_numbers": [1], "write_off_account_id": "bank", "write_off_description": "Bank fee"}
+    for method, fields, field in (
+        ("UpdateReconciliationProfile", charges, "profile.charges[0].account_id"),
+        ("UpdateReconciliationProfile", differences, "profile.difference_account_id"),
+        ("CreateMatch", by_hand, "write_off_account_id"),
+    ):
+        with pytest.raises(Refused) as caught:
+            await bank.call(method, **fields)
+        assert (caught.value.reason, caught.value.metadata["field"]) == ("INVALID_ARGUMENT", field)

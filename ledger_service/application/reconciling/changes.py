@@ -10,18 +10,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import structlog
+
 from ledger_service.application.access import Principal, authorize
 from ledger_service.application.answers import Answers
 from ledger_service.application.committer import Committer
 from ledger_service.application.directory import Directory
 from ledger_service.application.intake import fields
-from ledger_service.application.ports import ReadStore
+from ledger_service.application.ports import ReadStore, Unavailable
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.staging import Action, Book, ReconciliationStore, Stage, State
 from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.commands import AdvanceReconciliation, Unit
 from ledger_service.domain.decide import Refused
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.domain.money import Currencies, exponent_of
 
@@ -30,6 +32,10 @@ MAX_ATTEMPTS = 5
 _NEVER = -1
 """A revision that no reconciliation has: asks the committer for the first answer to a key, and for nothing else."""
 _MOST_POSTINGS = 4
+_TIDIED_EVERY = 32
+"""Changes of a reconciliation between two looks for what was left of others: each look goes over all of its stages."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -129,9 +135,14 @@ class Changes:
             )
         return found[0]
 
-    async def account_no(self, context: Context, account_id: str, name: str) -> int:
-        """The number of another account of the entity. Raises LedgerError ACCOUNT_NOT_FOUND."""
-        return (await self._account(context.entity.entity_no, account_id, name)).account_no
+    async def other_account_no(self, context: Context, account_id: str, name: str) -> int:
+        """The number of an account on which something is written off. Raises LedgerError ACCOUNT_NOT_FOUND,
+        INVALID_ARGUMENT: it is the reconciled one, where both sides of the booking would cancel each other.
+        """
+        number = (await self._account(context.entity.entity_no, account_id, name)).account_no
+        if number == context.account.account_no:
+            raise invalid(name, "is the account that is reconciled; name the one on the other side of the booking")
+        return number
 
     async def enter_to_write(self, request: Request, *, fallback: str = "", begun: bool = True) -> tuple[Context, Book]:
         """As `enter`; a refusal is recorded under the request's key."""
@@ -195,13 +206,21 @@ class Changes:
             )
         except LedgerError as error:
             if error.reason not in _MAY_COUNT:
-                await self._store.drop(book, stage_no)
+                await self._tidy(self._store.drop(book, stage_no))
             raise
         if changed.replayed:
             # The same request came twice at once: the other one counts.
-            await self._store.drop(book, stage_no)
-        await self._store.clear_abandoned(book)
+            await self._tidy(self._store.drop(book, stage_no))
+        elif changed.revision % _TIDIED_EVERY == 0:
+            await self._tidy(self._store.clear_abandoned(book))
         return changed
+
+    async def _tidy(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Unavailable as error:
+            # What was answered stays so: the change counts, or was refused for good. Another change clears it away.
+            _log.warning("stage_not_cleared", error=str(error))
 
     async def _submit(self, entity: Entity, command: AdvanceReconciliation) -> Changed:
         unit = Unit(entity.entity_no, [command], postings=_MOST_POSTINGS)

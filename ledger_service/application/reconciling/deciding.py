@@ -88,7 +88,7 @@ class Deciding(Writing):
             account_no = (
                 None
                 if write_off is None
-                else await self._changes.account_no(context, write_off[0], "write_off_account_id")
+                else await self._changes.other_account_no(context, write_off[0], "write_off_account_id")
             )
             difference = _open_difference(context, state, numbers, items)
             if write_off is not None and not difference:
