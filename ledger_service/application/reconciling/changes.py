@@ -32,8 +32,9 @@ MAX_ATTEMPTS = 5
 _NEVER = -1
 """A revision that no reconciliation has: asks the committer for the first answer to a key, and for nothing else."""
 _MOST_POSTINGS = 4
-_TIDIED_EVERY = 32
-"""Changes of a reconciliation between two looks for what was left of others: each look goes over all of its stages."""
+_TIDYING = frozenset({Action.STATEMENT_IMPORTED, Action.RULES_RUN})
+"""Changes after which it is looked for what was left of others. That goes over all stages of the account, too much for a
+match by hand, and nothing beside what these cost anyway."""
 
 _log = structlog.get_logger()
 
@@ -211,7 +212,7 @@ class Changes:
         if changed.replayed:
             # The same request came twice at once: the other one counts.
             await self._tidy(self._store.drop(book, stage_no))
-        elif changed.revision % _TIDIED_EVERY == 0:
+        elif action in _TIDYING:
             await self._tidy(self._store.clear_abandoned(book))
         return changed
 
