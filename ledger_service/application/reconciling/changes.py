@@ -33,8 +33,8 @@ _NEVER = -1
 """A revision that no reconciliation has: asks the committer for the first answer to a key, and for nothing else."""
 _MOST_POSTINGS = 4
 _TIDYING = frozenset({Action.STATEMENT_IMPORTED, Action.RULES_RUN})
-"""Changes after which it is looked for what was left of others. That goes over all stages of the account, too much for a
-match by hand, and nothing beside what these cost anyway."""
+"""Changes after which it is looked for what was left of others. That goes over all stages of the account: too much for
+a match by hand, and nothing beside what these cost anyway."""
 
 _log = structlog.get_logger()
 
