@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -15,12 +15,24 @@ from ledger.v1 import account_service_pb2
 from ledger.v1 import reconciliation_pb2 as resources
 from ledger.v1 import reconciliation_service_pb2 as pb
 from ledger.v1.transaction_service_pb2 import ReverseTransactionRequest
+from ledger_service.application.ports import Unavailable
 from ledger_service.application.reconciling import writing
-from tests.helpers.builders import ASSET, EXPENSE, new_account, new_entity, timestamp, transfer, unique
+from ledger_service.storage.reconciliation import ReconciliationStore
+from tests.helpers.builders import (
+    ASSET,
+    EXPENSE,
+    new_account,
+    new_entity,
+    timestamp,
+    transfer,
+    unique,
+)
 from tests.helpers.rpc import Client, Refused, refusal_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from google.protobuf.timestamp_pb2 import Timestamp
 
 Row = tuple[str, str, str]
 """Of a CSV file: day, amount, text."""
@@ -29,6 +41,11 @@ Row = tuple[str, str, str]
 def csv(rows: Sequence[Row]) -> bytes:
     """A bank's file without balances."""
     return "".join(["Date,Amount,Description\n", *(f"{','.join(row)}\n" for row in rows)]).encode()
+
+
+def noon_of(day: str) -> Timestamp:
+    """In the middle of a day."""
+    return timestamp(datetime.combine(date.fromisoformat(day), time(12), UTC))
 
 
 @dataclass
@@ -46,8 +63,7 @@ class Bank:
     async def post(self, day: str, amount: str, **fields: Any) -> str:
         """A transaction that changes the account; gives its id."""
         sides = ("bank", "equity") if Decimal(amount) > 0 else ("equity", "bank")
-        noon = timestamp(datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC).replace(hour=12))
-        request = transfer(self.entity, *sides, amount.removeprefix("-"), effective_time=noon, **fields)
+        request = transfer(self.entity, *sides, amount.removeprefix("-"), effective_time=noon_of(day), **fields)
         return str((await self.client.transactions.CreateTransaction(request)).transaction.id)
 
     async def bring(self, content: bytes, **fields: Any) -> pb.ImportStatementResponse:
@@ -247,3 +263,40 @@ async def test_a_write_off_goes_to_another_account(bank: Bank) -> None:
         with pytest.raises(Refused) as caught:
             await bank.call(method, **fields)
         assert (caught.value.reason, caught.value.metadata["field"]) == ("INVALID_ARGUMENT", field)
+
+
+async def test_a_write_off_is_in_one_match(bank: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Booked by a call that was cut off, then matched with another line: confirming put it into a second match."""
+    await charge_fees(bank)
+    await bank.bring(csv([("2026-06-02", "-1.00", "fee"), ("2026-06-02", "-1.00", "else")]))
+    assert (await bank.call("RunMatching")).write_offs == 1
+
+    async def fails(*_: object) -> None:
+        raise Unavailable("cut off")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(ReconciliationStore, "stage", fails)
+        with pytest.raises(Refused):
+            await bank.call("ConfirmMatches", match_numbers=[1])
+    [booked] = (await bank.call("ListLedgerItems")).items
+    await bank.call("CreateMatch", line_numbers=[2], transaction_ids=[booked.transaction_id])
+    answer = await bank.call("ConfirmMatches", match_numbers=[1])
+    assert (answer.confirmed, answer.write_offs) == (0, 0)
+    assert [(one.match_number, one.reason) for one in answer.failures] == [(1, "ITEM_NOT_OPEN")]
+    await bank.call("UndoMatches", match_numbers=[2])
+    assert (await bank.call("ConfirmMatches", match_numbers=[1])).confirmed == 1
+    await bank.report()
+
+
+async def test_days_at_the_ends_of_time(bank: Bank) -> None:
+    """A transaction of the year 1 made a report of half a million weeks, one of 9999 none at all."""
+    for day in ("0001-01-03", "9999-12-30"):
+        await bank.post(day, "5.00")
+    await bank.call("StartReconciliation", date="2026-06-01", statement_balance="0.00")
+    with pytest.raises(Refused) as caught:
+        await bank.report("9999-12-30")
+    assert caught.value.metadata["field"] == "date"
+    start = {"date": "1900-01-01", "statement_balance": "0.00"}
+    old = (await bank.call("ListLedgerItems")).items
+    await bank.call("StartReconciliation", **start, outstanding_transaction_ids=[one.transaction_id for one in old])
+    assert len((await bank.report("2199-12-31")).weeks) <= 1_040

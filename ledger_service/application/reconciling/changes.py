@@ -173,7 +173,7 @@ class Changes:
         """
         key = fields.key(request.key, required=False)
         if key is not None and await self._reads.key_use(book.entity_no, key) is not None:
-            return await self._submit(context.entity, _command(context, request, action, _NEVER, 0, Change(Stage())))
+            return await self._submit(context.entity, _command(context, request, action, _NEVER, 0, Change(Stage()), 0))
         attempt = 0
         while True:
             attempt += 1
@@ -203,7 +203,7 @@ class Changes:
         await self._store.stage(book, stage_no, change.stage)
         try:
             changed = await self._submit(
-                context.entity, _command(context, request, action, state.revision, stage_no, change)
+                context.entity, _command(context, request, action, state.revision, stage_no, change, state.sequence)
             )
         except LedgerError as error:
             if error.reason not in _MAY_COUNT:
@@ -246,7 +246,13 @@ _MAY_COUNT = frozenset({Reason.OUTCOME_UNKNOWN, Reason.DATABASE_UNAVAILABLE, Rea
 
 
 def _command(
-    context: Context, request: Request, action: Action, revision: int, stage_no: int, change: Change
+    context: Context,
+    request: Request,
+    action: Action,
+    revision: int,
+    stage_no: int,
+    change: Change,
+    as_of: int,
 ) -> AdvanceReconciliation:
     told: dict[str, Any] = {
         "account_id": context.account.account_id,
@@ -269,6 +275,7 @@ def _command(
         action=int(action),
         detail=json.dumps(told, ensure_ascii=False),
         freezes=change.freezes,
+        as_of=as_of,
         reopens=change.reopens,
     )
 
