@@ -28,6 +28,8 @@ _MAX_CHARGE_NAME = 64
 _MAX_DAYS = 366
 _MAX_GROUP = 100
 _PPM = 1_000_000
+_YEARS = (1900, 2199)
+"""As in statements: with these a day has days before and after it, as many as are counted back for an item's age."""
 _GROUPS = (RuleKind.ONE_LINE_TO_MANY, RuleKind.MANY_LINES_TO_ONE, RuleKind.MANY_TO_MANY)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 DIFFERENCES = "differences"
@@ -48,12 +50,11 @@ def day(text: str, field: str = "date", *, required: bool = True) -> date | None
     try:
         if _DAY.fullmatch(text):
             found = date.fromisoformat(text)
-            # One day either way must be a day as well.
-            if date.min < found < date.max:
+            if _YEARS[0] <= found.year <= _YEARS[1]:
                 return found
     except ValueError:
         pass
-    raise invalid(field, f'{text[:40]!a} is no day; write it like "2026-03-31"')
+    raise invalid(field, f'{text[:40]!a} is no day from {_YEARS[0]} to {_YEARS[1]}; write it like "2026-03-31"')
 
 
 def note(text: str) -> str:

@@ -42,6 +42,14 @@ from ledger_service.statements.csv_mapping import CsvMapping, mapping_of
 _MOST_STATEMENTS = 100_000
 
 
+class _AlreadyHereError(Exception):
+    """A file that came in before, with the revision that brought it."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(revision)
+        self.revision = revision
+
+
 class Bringing(Writing):
     """StartReconciliation, UpdateReconciliationProfile, ImportStatement."""
 
@@ -117,13 +125,14 @@ class Bringing(Writing):
         async def work(state: State) -> Change:
             before = profile_of(state)
             after = intake.profile(before, profile, paths, context.exponent)
-            if after.profile.is_inverted != before.profile.is_inverted and state.last_line:
-                raise invalid("profile.is_inverted", "can't be changed any more: there are lines already")
+            if after.profile.is_inverted != before.profile.is_inverted and state.last_statement:
+                # One without lines as well: it has balances.
+                raise invalid("profile.is_inverted", "can't be changed any more: there are statements already")
             for index, charge in enumerate(after.profile.charges):
-                await self._changes.account_no(context, charge.account_id, f"profile.charges[{index}].account_id")
+                await self._changes.other_account_no(context, charge.account_id, f"profile.charges[{index}].account_id")
             if after.profile.differences is not None:
                 account_id = after.profile.differences.account_id
-                await self._changes.account_no(context, account_id, "profile.difference_account_id")
+                await self._changes.other_account_no(context, account_id, "profile.difference_account_id")
             return Change(Stage(profile=dump_profile(after)))
 
         changed = await self._changes.advance(
@@ -173,19 +182,34 @@ class Bringing(Writing):
             )
 
         async def work(state: State) -> Change:
-            return await self._import(
+            before = await self._store.revision_of_file(book, upload.sha256)
+            if before is not None and not await self._tells_more(book, before, given):
+                raise _AlreadyHereError(before)
+            change = await self._import(
                 context, book, state, arrived, NewFile(upload.sha256, name, file_format, upload.size)
             )
+            if before is not None and change.stage.lines:
+                raise LedgerError(
+                    Reason.STATEMENT_MISMATCH,
+                    "file: is here already, and would be read otherwise now: its lines would come in twice",
+                    {"field": "file"},
+                )
+            return change
 
-        before = await self._store.revision_of_file(book, upload.sha256)
-        if before is not None and not (
-            idempotency_key and await self._reads.key_use(book.entity_no, idempotency_key) is not None
-        ):
-            return context, await self._imported(book, before, replayed=True)
-        changed = await self._changes.advance(
-            context, book, request, Action.STATEMENT_IMPORTED, lambda: self._store.head(book), work
-        )
+        try:
+            changed = await self._changes.advance(
+                context, book, request, Action.STATEMENT_IMPORTED, lambda: self._store.head(book), work
+            )
+        except _AlreadyHereError as error:
+            return context, await self._imported(book, error.revision, replayed=True)
         return context, await self._imported(book, changed.revision, replayed=changed.replayed)
+
+    async def _tells_more(self, book: Book, revision: int, given: tuple[Decimal | None, ...]) -> bool:
+        """Whether a caller gives a balance that the import of a file before did not know."""
+        for statement in await self._store.statements(book, None, 1, revision):
+            known = (statement.opening_balance, statement.closing_balance)
+            return any(one is not None and other is None for one, other in zip(given, known, strict=True))
+        return False
 
     async def _known_profile(self, principal: Principal, place: Place) -> ProfileRecord:
         """The profile, if it is clear before the file is read which one that is."""

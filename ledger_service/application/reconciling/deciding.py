@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -88,7 +88,7 @@ class Deciding(Writing):
             account_no = (
                 None
                 if write_off is None
-                else await self._changes.account_no(context, write_off[0], "write_off_account_id")
+                else await self._changes.other_account_no(context, write_off[0], "write_off_account_id")
             )
             difference = _open_difference(context, state, numbers, items)
             if write_off is not None and not difference:
@@ -143,6 +143,7 @@ class Deciding(Writing):
                 ]
             _check_whole(state, chosen)
             booked, failures = await self._book(principal, context, state, chosen)
+            failures += _matched_elsewhere(state, booked)
             failed = {one.match for one in failures}
             decisions = [
                 NewDecision(one.number, MatchState.CONFIRMED, booked.get(one.number), text)
@@ -151,7 +152,7 @@ class Deciding(Writing):
             ]
             summary = {
                 "confirmed": len(decisions),
-                "write_offs": len(booked),
+                "write_offs": len(booked.keys() - failed),
                 "failures": [asdict(one) for one in failures[:MAX_FAILURES]],
             }
             return Change(Stage(decisions=decisions), summary)
@@ -292,6 +293,23 @@ def _check_whole(state: State, chosen: Sequence[KnownMatch]) -> None:
                 f"a transaction of match {match.number} is no longer on the account; run the rules again",
                 {"match_number": str(match.number)},
             )
+
+
+def _matched_elsewhere(state: State, booked: Mapping[int, int]) -> list[Failure]:
+    """Write-offs (transactions by match) that were booked by a call which was cut off, and matched with something else
+    since: in two matches they would count twice.
+    """
+    holders = {number: match.number for match in live_matches(state)[0] for number in match.transactions}
+    return [
+        Failure(
+            match,
+            transaction,
+            Reason.ITEM_NOT_OPEN.value,
+            f"its write-off was booked before and is in match {holders[transaction]}; undo that one first",
+        )
+        for match, transaction in booked.items()
+        if transaction in holders
+    ]
 
 
 def _as_created(match: MatchRecord, note: str) -> MatchRecord:

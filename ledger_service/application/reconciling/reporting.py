@@ -27,6 +27,9 @@ from ledger_service.matching.model import Finding
 AGES = ((0, 7), (8, 30), (31, 90), (91, None))
 """Days, from and to: the brackets that auditors look at."""
 
+MAX_WEEKS = 1_040
+"""Weeks of the picture, twenty years: what is older is told by its age. A date that is wrong by a millennium must not
+make a report of half a million weeks."""
 _WEEK = timedelta(days=7)
 
 
@@ -181,12 +184,10 @@ def _weeks(standing: Standing) -> tuple[Week, ...]:
         sums[_monday(item.day)][2] += abs(item.amount)
     if not sums:
         return ()
-    day, last = min(sums), max(sums)
-    weeks = []
-    while day <= last:
-        weeks.append(Week(day, *sums.get(day, (0, 0, 0))))
-        day += _WEEK
-    return tuple(weeks)
+    last = max(sums).toordinal()
+    first = max(min(sums).toordinal(), last - 7 * (MAX_WEEKS - 1))
+    mondays = (date.fromordinal(day) for day in range(first, last + 1, 7))
+    return tuple(Week(day, *sums.get(day, (0, 0, 0))) for day in mondays)
 
 
 def _monday(day: date) -> date:

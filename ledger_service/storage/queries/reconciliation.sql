@@ -231,11 +231,11 @@ WHERE EXISTS (
     WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.identity = i.identity)
 
 -- name: revision_of_file
--- $4 digest.
+-- $4 digest. The newest: it may have been sent again with a balance that the file does not tell.
 SELECT r.revision FROM reconciliation_revisions r
 JOIN statement_files f ON f.entity_no = r.entity_no AND f.stage_no = r.stage_no
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action = 3 AND f.sha256 = $4
-ORDER BY r.revision LIMIT 1
+ORDER BY r.revision DESC LIMIT 1
 
 -- name: statements
 -- $4 before this number (NULL: from the newest), $5 limit, $6 only of this revision (NULL: of any).
