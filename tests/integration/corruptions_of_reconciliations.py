@@ -11,7 +11,10 @@ _FROZEN = f"(SELECT transaction_no FROM frozen_transactions WHERE {_OURS} AND st
 OF_RECONCILIATIONS = {
     "reconciliation: revision deleted": Corruption(
         f"DELETE FROM reconciliation_revisions WHERE {_OURS} AND revision = 3",
-        (r"event \d+ tells of a change that is not there", r"revision 4 of account number \d+ in EUR is not what event"),
+        (
+            r"event \d+ tells of a change that is not there",
+            r"revision 4 of account number \d+ in EUR is not what event",
+        ),
     ),
     "reconciliation: event deleted": Corruption(
         f"""DELETE FROM events WHERE {_OURS} AND kind = 16 AND detail ->> 'revision' = '3'""",
@@ -75,7 +78,10 @@ OF_RECONCILIATIONS = {
     ),
     "reconciliation: undone no more": Corruption(
         f"DELETE FROM reconciliation_decisions WHERE {_OURS} AND state = 4",
-        (r"line 2 of account number \d+ in EUR is in 2 matches", r"transaction \d+ of account number \d+ in EUR is in 2"),
+        (
+            r"line 2 of account number \d+ in EUR is in 2 matches",
+            r"transaction \d+ of account number \d+ in EUR is in 2",
+        ),
     ),
     "reconciliation: frozen transaction voided": Corruption(
         without_checks(

@@ -28,14 +28,18 @@ class Incoming:
 
     @property
     def first_day(self) -> date | None:
-        """Of the earliest booking; of a file without lines, the first day after an opening balance."""
+        """The first that the file tells of: the one after its opening balance, or of its earliest booking.
+
+        Banks date an opening balance by the day that it ends (as most MT940 do) or by the day that it begins: a booking
+        of the same day tells that it is the latter.
+        """
         days = [line.booking_date for statement in self.statements for line in statement.lines]
-        if days:
-            return min(days)
-        known = [
-            one.opening.date for one in self.statements if one.opening is not None and one.opening.date is not None
+        opened = [
+            one.opening.date + timedelta(days=1)
+            for one in self.statements
+            if one.opening is not None and one.opening.date is not None
         ]
-        return min(known) + timedelta(days=1) if known else None
+        return min([*days, *opened], default=None)
 
 
 def incoming(file: StatementFile, wanted_currency: str, opening: Decimal | None, closing: Decimal | None) -> Incoming:
