@@ -310,7 +310,7 @@ async def test_lines_that_overlap_come_in_once(client: Client) -> None:
     # Before the beginning there is nothing to match with.
     early = file_of(statement([Booked(date(2026, 2, 1), 100)]))
     refused = await refusal(books.send(early))
-    assert (refused.reason, refused.metadata["date"]) == ("RECONCILIATION_CLOSED", "2026-03-02")
+    assert (refused.reason, refused.metadata["date"]) == ("RECONCILIATION_CLOSED", "2026-03-01")
 
 
 async def test_contradictions_are_told_and_show(client: Client) -> None:
