@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -42,6 +42,7 @@ from ledger_service.matching.model import FindingKind, Option
 from ledger_service.storage import database, sql, staging
 from ledger_service.storage.connections import Bound
 
+_Made = TypeVar("_Made")
 _QUERIES = sql.load("reconciliation.sql")
 
 _ABANDONED_AFTER = timedelta(days=1)
@@ -84,21 +85,25 @@ class ReconciliationStore:
             lines = await connection.fetch(
                 _QUERIES["scope_lines"], *book, baseline.line_number, list(baseline.carried_lines), most + 1
             )
-            state.lines = [_open_line(record) for record in _bounded(lines, most, "lines")]
+            _check_bound(lines, most, "lines")
             matches = await connection.fetch(
                 _QUERIES["scope_matches"], *book, baseline.match_number, list(baseline.carried_matches), most + 1
             )
-            state.matches = [_known_match(record) for record in _bounded(matches, most, "matches")]
+            _check_bound(matches, most, "matches")
             items = await connection.fetch(
                 _QUERIES["scope_items"], *book, normal_side, time_zone, baseline.entry_number,
                 list(baseline.carried_transactions), list(baseline.carried_amounts), most + 1,
             )  # fmt: skip
-            state.items = [_open_item(record) for record in _bounded(items, most, "transactions")]
+            _check_bound(items, most, "transactions")
             stated = await connection.fetch(_QUERIES["stated"], *book, baseline.until)
             state.stated = [StatedBalance(*record) for record in stated]
             found = await connection.fetch(_QUERIES["scope_findings"], *book, baseline.revision)
-            state.findings = [_finding(record) for record in found]
-            return state
+        # Some 100,000 rows of each: made in a thread, for postings are waiting for the loop.
+        state.lines = await asyncio.to_thread(_made, _open_line, lines)
+        state.matches = await asyncio.to_thread(_made, _known_match, matches)
+        state.items = await asyncio.to_thread(_made, _open_item, items)
+        state.findings = await asyncio.to_thread(_made, _finding, found)
+        return state
 
     async def ledger_balance(self, book: Book, normal_side: int, time_zone: str, until: date, entry_number: int) -> int:
         """Posted and pending at the end of a day, of the entries up to a number."""
@@ -127,12 +132,13 @@ class ReconciliationStore:
                 "bank's balance of that day (StartReconciliation)",
                 {"limit": "transactions"},
             )
-        return [_open_item(record) for record in records]
+        return await asyncio.to_thread(_made, _open_item, records)
 
     async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
         """All lines booked after a day, also those that are out of scope; at most so many."""
         records = await self._fetch("lines_after", book, until, most + 1)
-        return [number for (number,) in _bounded(records, most, "lines")]
+        _check_bound(records, most, "lines")
+        return [number for (number,) in records]
 
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]:
         """Those of lines that are here."""
@@ -199,26 +205,7 @@ class ReconciliationStore:
     ) -> list[ItemRecord]:
         """By transaction, of all in scope."""
         known = await self.load(book, normal_side, time_zone, most)
-        matches = {
-            number: match
-            for match in known.matches
-            if match.state <= MatchState.CONFIRMED
-            for number in match.transactions
-        }
-        found = []
-        for item in known.items:
-            match = matches.get(item.transaction_no)
-            is_now = ItemState(match.state + 1) if match else ItemState.OPEN
-            if item.transaction_no > after and state in (0, is_now):
-                found.append(
-                    ItemRecord(
-                        item.transaction_no, item.day, item.amount, item.counterparty, item.reference,
-                        item.description, item.status, is_now, match.number if match else 0,
-                    )
-                )  # fmt: skip
-                if len(found) == limit:
-                    break
-        return found
+        return await asyncio.to_thread(_page_of_items, known, state, after, limit)
 
     async def matches(
         self, book: Book, state: int, rule: str, after: int, limit: int, only: Sequence[int] | None = None
@@ -310,6 +297,26 @@ class ReconciliationStore:
             raise Unavailable(f"stage {stages} of {book}: {error}") from error
 
 
+def _page_of_items(known: State, state: int, after: int, limit: int) -> list[ItemRecord]:
+    matches = {
+        number: match for match in known.matches if match.state <= MatchState.CONFIRMED for number in match.transactions
+    }
+    found = []
+    for item in known.items:
+        match = matches.get(item.transaction_no)
+        is_now = ItemState(match.state + 1) if match else ItemState.OPEN
+        if item.transaction_no > after and state in (0, is_now):
+            found.append(
+                ItemRecord(
+                    item.transaction_no, item.day, item.amount, item.counterparty, item.reference,
+                    item.description, item.status, is_now, match.number if match else 0,
+                )
+            )  # fmt: skip
+            if len(found) == limit:
+                break
+    return found
+
+
 async def _head(connection: Any, book: Book) -> State:
     record = await connection.fetchrow(_QUERIES["head"], *book)
     return State(
@@ -388,11 +395,14 @@ def _finding(record: Any) -> FindingRecord:
     )  # fmt: skip
 
 
-def _bounded(records: list[Any], most: int, what: str) -> list[Any]:
+def _made(make: Callable[[Any], _Made], records: list[Any]) -> list[_Made]:
+    return [make(record) for record in records]
+
+
+def _check_bound(records: list[Any], most: int, what: str) -> None:
     if len(records) > most:
         raise LedgerError(
             Reason.WORK_TOO_LARGE,
             f"more than {most:,} {what} since the last closing: close the reconciliation to an earlier day first",
             {"limit": what},
         )
-    return records

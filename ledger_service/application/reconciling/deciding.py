@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -39,6 +39,7 @@ from ledger_service.application.reconciling.staging import (
 from ledger_service.application.reconciling.standing import is_proposed_write_off, live_matches, newest_day
 from ledger_service.application.reconciling.writing import Writing, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
+from ledger_service.domain.transaction import Status
 
 
 class Deciding(Writing):
@@ -108,10 +109,12 @@ class Deciding(Writing):
             )
             # Its members may have been in a match that does not hold any more: in that one they must not stay.
             undone = undoing(live_matches(state)[1])
-            return Change(Stage(matches=[match], decisions=undone), {"match": match.number})
+            summary = {"match": match.number, "pending": _is_pending(state, items)}
+            return Change(Stage(matches=[match], decisions=undone), summary)
 
         changed = await self._advance(context, book, request, Action.MATCH_CREATED, work)
-        await self._clear(principal, context, book)
+        if changed.summary["pending"]:
+            await self._clear(principal, context, book)
         [match] = await self._store.matches(book, 0, "", 0, 1, [changed.summary["match"]])
         return context, _as_created(match, text), changed.replayed
 
@@ -154,11 +157,13 @@ class Deciding(Writing):
                 "confirmed": len(decisions),
                 "write_offs": len(booked.keys() - failed),
                 "failures": [asdict(one) for one in failures[:MAX_FAILURES]],
+                "pending": _is_pending(state, (number for one in chosen for number in one.transactions)),
             }
             return Change(Stage(decisions=decisions), summary)
 
         changed = await self._advance(context, book, request, Action.MATCHES_CONFIRMED, work)
-        cleared, failures = await self._clear(principal, context, book)
+        # After a replay again: the first call may have been cut off before it came to this.
+        cleared, failures = await self._clear(principal, context, book) if changed.summary["pending"] else (0, [])
         told = [Failure(**one) for one in changed.summary["failures"]]
         return context, Confirmed(
             changed.summary["confirmed"],
@@ -293,6 +298,12 @@ def _check_whole(state: State, chosen: Sequence[KnownMatch]) -> None:
                 f"a transaction of match {match.number} is no longer on the account; run the rules again",
                 {"match_number": str(match.number)},
             )
+
+
+def _is_pending(state: State, transactions: Iterable[int]) -> bool:
+    """Whether there is something to clear: looking for it in all that is in scope costs as much as the change."""
+    pending = {item.transaction_no for item in state.items if item.status == Status.PENDING}
+    return not pending.isdisjoint(transactions)
 
 
 def _matched_elsewhere(state: State, booked: Mapping[int, int]) -> list[Failure]:

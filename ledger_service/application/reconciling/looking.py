@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -189,10 +190,12 @@ class Looking:
         return await self._report_of(context, book, state, until, most)
 
     async def _report_of(self, context: Context, book: Book, state: State, until: date, most: int) -> Report:
-        standing = standing_at(state, until)
+        standing = await asyncio.to_thread(standing_at, state, until)
         ledger_balance = await self._ledger_balance(context, book, state, until)
         stated = stated_balance(state, until)
-        return report_of(context, state, standing, stated=stated, ledger_balance=ledger_balance, most=most)
+        return await asyncio.to_thread(
+            report_of, context, state, standing, stated=stated, ledger_balance=ledger_balance, most=most
+        )
 
     async def _ledger_balance(self, context: Context, book: Book, state: State, until: date) -> int:
         # Entries are only added: up to this one they are what they were in the snapshot of the state.

@@ -43,13 +43,14 @@ class Reconciling(Bringing, Deciding):
                     f"it is closed up to {baseline.until}; close to a later day",
                     {"date": baseline.until.isoformat()},
                 )
-            standing = standing_at(state, until)
+            standing = await asyncio.to_thread(standing_at, state, until)
             stated = stated_balance(state, until)
             ledger = await self._ledger_balance(context, book, state, until)
             report = await asyncio.to_thread(
                 report_of, context, state, standing, stated=stated, ledger_balance=ledger, most=MAX_EXPORTED
             )
-            closing = closing_of(
+            closing = await asyncio.to_thread(
+                closing_of,
                 context,
                 state,
                 standing,
