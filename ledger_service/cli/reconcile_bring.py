@@ -31,10 +31,21 @@ Mapping = Annotated[
 ]
 Opening = Annotated[str, typer.Option(help="Balance at the beginning, where the file does not tell.", metavar="AMOUNT")]
 Closing = Annotated[str, typer.Option(help="Balance at the end, where the file does not tell.", metavar="AMOUNT")]
+BankAccount = Annotated[
+    str,
+    typer.Option(
+        help="The bank's account that the files must be of, where it is another one than before.", metavar="ID"
+    ),
+]
 
 
 def import_files(
-    account: Account, files: Files, mapping: Mapping = None, opening: Opening = "", closing: Closing = ""
+    account: Account,
+    files: Files,
+    mapping: Mapping = None,
+    opening: Opening = "",
+    closing: Closing = "",
+    bank_account: BankAccount = "",
 ) -> None:
     """Take in files that the bank sent.
 
@@ -43,7 +54,7 @@ def import_files(
     failure just repeat the command. The first file begins the reconciliation, at its first day and with its opening
     balance. Scope: write.
     """
-    prepared = _Files(files, mapping, opening, closing)
+    prepared = _Files(files, mapping, opening, closing, bank_account)
 
     async def work(client: LedgerClient) -> None:
         await prepared.send(client, account)
@@ -57,6 +68,7 @@ def everything(
     mapping: Mapping = None,
     opening: Opening = "",
     closing: Closing = "",
+    bank_account: BankAccount = "",
     date: Day = "",
     items: ShownItems = SHOWN_ITEMS,
 ) -> None:
@@ -68,7 +80,7 @@ def everything(
     """
     from ledger_service.cli.reconcile_tables import new_console
 
-    prepared = _Files(files, mapping, opening, closing)
+    prepared = _Files(files, mapping, opening, closing, bank_account)
     console = new_console()
 
     async def work(client: LedgerClient) -> bool:
@@ -120,7 +132,9 @@ def start(
 class _Files:
     """Files to send, in order, and how to read them."""
 
-    def __init__(self, files: Sequence[Path], mapping: Sequence[str] | None, opening: str, closing: str) -> None:
+    def __init__(
+        self, files: Sequence[Path], mapping: Sequence[str] | None, opening: str, closing: str, bank_account: str
+    ) -> None:
         """Check all there is to check here. Raises CommandError: before the first of many is sent."""
         if len(files) > 1 and (opening or closing):
             raise CommandError("--opening and --closing are of one file: send it alone", ExitCode.USAGE)
@@ -134,6 +148,7 @@ class _Files:
         self._mapping = _mapping(mapping or [])
         self._opening = opening
         self._closing = closing
+        self._bank_account = bank_account
 
     async def send(self, client: LedgerClient, account: Account) -> None:
         """Send each and print what came in."""
@@ -147,6 +162,7 @@ class _Files:
                 csv_mapping=self._mapping,
                 opening_balance=self._opening,
                 closing_balance=self._closing,
+                bank_account=self._bank_account,
             )
             try:
                 with _upload_bar(file.name) as on_progress:

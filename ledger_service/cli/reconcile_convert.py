@@ -106,6 +106,7 @@ def report(message: messages.Reconciliation) -> Report:
         ),
         open_items=tuple(_open_item(one, exponent) for one in message.open_items),
         open_items_left_out=message.open_items_left_out,
+        differences_left_out=message.differences_left_out,
         differences=tuple(_difference(one, exponent) for one in message.differences),
         weeks=tuple(
             Week(

@@ -34,6 +34,7 @@ _OPTIONS = {
     "opening_balance": "--opening",
     "closing_balance": "--closing",
     "csv_mapping": "--mapping",
+    "bank_account": "--bank-account",
     "match_numbers": "NUMBER",
     "line_numbers": "--line",
     "transaction_ids": "--transaction",

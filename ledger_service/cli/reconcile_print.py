@@ -175,7 +175,7 @@ def _print_differences(console: Console, report: Report, shown: int) -> None:
     ]
     columns = (*_figures("match", "difference"), Column("matched by, and why", flexible=True, wraps=True))
     print_columns(console, columns, rows)
-    _print_more(console, len(report.differences) - len(chosen))
+    _print_more(console, len(report.differences) + report.differences_left_out - len(chosen))
 
 
 def _about_difference(difference: Difference, *, is_wide: bool) -> Text:

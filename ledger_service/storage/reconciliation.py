@@ -45,6 +45,10 @@ from ledger_service.storage.connections import Bound
 _Made = TypeVar("_Made")
 _QUERIES = sql.load("reconciliation.sql")
 
+_PAGE_BYTES = 4 * 1024 * 1024
+"""A page ends with the line, or match, that reaches them: a quarter of what a message may have by default, for one line
+alone may have twice as much."""
+_ALL_BYTES = 2**62
 _ABANDONED_AFTER = timedelta(days=1)
 """Longer than any change can be under way: what was staged before and does not count never will."""
 
@@ -182,23 +186,27 @@ class ReconciliationStore:
             for record in records
         ]  # fmt: skip
 
-    async def lines(self, book: Book, statement: int, state: int, after: int, limit: int) -> list[LineRecord]:
-        """By number; of a statement, or (0) of all in scope."""
+    async def lines(
+        self, book: Book, statement: int, state: int, after: int, limit: int
+    ) -> tuple[list[LineRecord], bool]:
+        """By number; of a statement, or (0) of all in scope; and whether there are more."""
         async with self._entities.snapshot(book.entity_no) as connection:
             baseline = (await _head(connection, book)).baseline
             records = await connection.fetch(
-                _QUERIES["lines"], *book, statement, state, after, limit,
+                _QUERIES["lines"], *book, statement, state, after, limit + 1,
                 baseline.line_number if baseline else 0, list(baseline.carried_lines) if baseline else [],
                 baseline.match_number if baseline else 0, list(baseline.carried_matches) if baseline else [],
+                _PAGE_BYTES,
             )  # fmt: skip
+        page = records[:limit]
         return [
             LineRecord(
                 record["number"], record["statement_number"], record["booking_date"], record["value_date"],
                 record["amount"], record["counterparty"], record["counterparty_account"], tuple(record["refs"]),
                 record["text"], record["bank_code"], record["raw"], ItemState(record["state"]), record["match"],
             )
-            for record in records
-        ]  # fmt: skip
+            for record in page
+        ], bool(page) and page[-1]["found"] > len(page)  # fmt: skip
 
     async def items(
         self, book: Book, normal_side: int, time_zone: str, state: int, after: int, limit: int, most: int
@@ -208,12 +216,21 @@ class ReconciliationStore:
         return await asyncio.to_thread(_page_of_items, known, state, after, limit)
 
     async def matches(
-        self, book: Book, state: int, rule: str, after: int, limit: int, only: Sequence[int] | None = None
-    ) -> list[MatchRecord]:
-        """By number; only some, if numbers are given."""
+        self, book: Book, state: int, rule: str, after: int, limit: int
+    ) -> tuple[list[MatchRecord], bool]:
+        """By number; and whether there are more."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
-                _QUERIES["matches"], *book, state, rule, after, limit, None if only is None else list(only)
+                _QUERIES["matches"], *book, state, rule, after, limit + 1, None, _PAGE_BYTES
+            )
+        page = records[:limit]
+        return [_match_record(record) for record in page], bool(page) and page[-1]["found"] > len(page)
+
+    async def matches_numbered(self, book: Book, numbers: Sequence[int]) -> list[MatchRecord]:
+        """Those that exist."""
+        async with self._entities.snapshot(book.entity_no) as connection:
+            records = await connection.fetch(
+                _QUERIES["matches"], *book, 0, "", 0, len(numbers), list(numbers), _ALL_BYTES
             )
         return [_match_record(record) for record in records]
 

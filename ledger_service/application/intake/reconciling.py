@@ -23,6 +23,7 @@ MAX_CHARGES = 100
 MAX_OPEN_ITEMS = 10_000
 DEFAULT_OPEN_ITEMS = 1_000
 MAX_FILE_NAME = 200
+MAX_BANK_ACCOUNT = 64
 _MAX_PATTERN = 200
 _MAX_CHARGE_NAME = 64
 _MAX_DAYS = 366
@@ -104,6 +105,14 @@ def write_off(account_id: str, description: str) -> tuple[str, str] | None:
         return None
     account = str(reference_to(account_id, "write_off_account_id"))
     return account, str(line(description, "write_off_description", 200, required=True))
+
+
+def bank_account(text: str) -> str:
+    """The bank's name of an account, its letters and digits alone; "" if none is given."""
+    found = "".join(one for one in line(text, "bank_account", MAX_BANK_ACCOUNT) or "" if one.isalnum()).upper()
+    if text and not found:
+        raise invalid("bank_account", "has neither a letter nor a digit")
+    return found
 
 
 def open_items(asked: int) -> int:

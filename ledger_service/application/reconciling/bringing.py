@@ -13,7 +13,13 @@ from ledger_service.application.intake import reconciling as intake
 from ledger_service.application.reconciling import heavy
 from ledger_service.application.reconciling.changes import Change, Request
 from ledger_service.application.reconciling.closing import opening_baseline
-from ledger_service.application.reconciling.importing import Incoming, minor_units, new_rows
+from ledger_service.application.reconciling.importing import (
+    Incoming,
+    check_bank_account,
+    minor_units,
+    new_rows,
+    stated_by,
+)
 from ledger_service.application.reconciling.looking import (
     MAX_EXPORTED,
     MAX_IN_SCOPE,
@@ -21,6 +27,7 @@ from ledger_service.application.reconciling.looking import (
     load_profile,
     profile_of,
 )
+from ledger_service.application.reconciling.overlapping import Stated, identities_of
 from ledger_service.application.reconciling.records import (
     Context,
     Imported,
@@ -40,6 +47,8 @@ from ledger_service.matching.profile import default_profile
 from ledger_service.statements.csv_mapping import CsvMapping, mapping_of
 
 _MOST_STATEMENTS = 100_000
+_LOOKED_BACK = 1_000
+"""Statements before that a new one may go on from, or be the same as."""
 
 
 class _AlreadyHereError(Exception):
@@ -149,6 +158,7 @@ class Bringing(Writing):
         csv_mapping: Mapping[str, str],
         opening_balance: str,
         closing_balance: str,
+        bank_account: str,
         idempotency_key: str,
         chunks: AsyncIterable[bytes],
     ) -> tuple[Context, Imported]:
@@ -156,6 +166,7 @@ class Bringing(Writing):
         authorize(principal, "ImportStatement", place.entity_id)
         checks.key(idempotency_key, required=False)
         name = str(checks.line(file_name, "file_name", intake.MAX_FILE_NAME, required=True))
+        wanted = intake.bank_account(bank_account)
         known = await self._known_profile(principal, place)
         pairs = {**known.csv_mapping, **intake.csv_mapping(csv_mapping)}
         mapping = mapping_of([f"{key}={value}" for key, value in pairs.items()]) if pairs else None
@@ -171,6 +182,7 @@ class Bringing(Writing):
             ("csv_mapping", tuple(sorted(csv_mapping.items()))),
             ("opening", opening_balance),
             ("closing", closing_balance),
+            ("bank_account", wanted),
         )
         request = Request(principal, "ImportStatement", place, idempotency_key, members)
         context, book = await self._changes.enter_to_write(request, fallback=arrived.currency, begun=False)
@@ -186,7 +198,7 @@ class Bringing(Writing):
             if before is not None and not await self._tells_more(book, before, given):
                 raise _AlreadyHereError(before)
             change = await self._import(
-                context, book, state, arrived, NewFile(upload.sha256, name, file_format, upload.size)
+                context, book, state, arrived, wanted, NewFile(upload.sha256, name, file_format, upload.size)
             )
             if before is not None and change.stage.lines:
                 raise LedgerError(
@@ -232,9 +244,18 @@ class Bringing(Writing):
     ) -> tuple[str, Incoming]:
         return await self._workshop.run(heavy.read, upload.path, mapping, currency, opening, closing)
 
-    async def _import(self, context: Context, book: Book, state: State, arrived: Incoming, file: NewFile) -> Change:
+    async def _import(
+        self, context: Context, book: Book, state: State, arrived: Incoming, bank_account: str, file: NewFile
+    ) -> Change:
         inverted = profile_of(state).profile.is_inverted
-        known = await self._store.known_identities(book, [one for some in arrived.identities for one in some])
+        before = await self._store.statements(book, None, _LOOKED_BACK)
+        check_bank_account(arrived, bank_account, next((one.bank_account for one in before if one.bank_account), ""))
+        sign = -1 if inverted else 1
+        identities, known = await identities_of(
+            stated_by(arrived, context.exponent),
+            [Stated.of_record(one, sign) for one in reversed(before)],
+            lambda some: self._store.known_identities(book, some),
+        )
         baseline = None
         if state.baseline is None:
             first = arrived.first_day
@@ -250,7 +271,7 @@ class Bringing(Writing):
                 told = -units if inverted else units
             state.baseline = baseline = opening_baseline(state, until, told, ledger, carried)
         statements, lines = await asyncio.to_thread(
-            new_rows, arrived, known, state, exponent=context.exponent, is_inverted=inverted
+            new_rows, arrived, identities, known, state, exponent=context.exponent, is_inverted=inverted
         )
         return Change(Stage(file=file, statements=statements, lines=lines, baseline=baseline))
 

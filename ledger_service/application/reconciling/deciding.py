@@ -115,7 +115,7 @@ class Deciding(Writing):
         changed = await self._advance(context, book, request, Action.MATCH_CREATED, work)
         if changed.summary["pending"]:
             await self._clear(principal, context, book)
-        [match] = await self._store.matches(book, 0, "", 0, 1, [changed.summary["match"]])
+        [match] = await self._store.matches_numbered(book, [changed.summary["match"]])
         return context, _as_created(match, text), changed.replayed
 
     async def confirm(
@@ -219,7 +219,7 @@ class Deciding(Writing):
         known = {match.number: match for match in state.matches}
         gone = [number for number in numbers if number not in known]
         if gone:
-            settled = {one.number for one in await self._store.matches(book, 0, "", 0, len(gone), gone)}
+            settled = {one.number for one in await self._store.matches_numbered(book, gone)}
             raise _not_in_scope(state, gone, settled)
         chosen = [known[number] for number in numbers]
         for match in chosen:

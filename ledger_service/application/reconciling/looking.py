@@ -86,8 +86,8 @@ class Looking:
             raise invalid("statement_number", "must be a number from 1 on; 0 means all")
         _check_choice(state, "state", 3)
         query, limit = ("ListStatementLines", *book, statement, state), page_size(size)
-        found = await self._store.lines(book, statement, state, self._number(query, token) or 0, limit + 1)
-        return context, found[:limit], self._next(query, found, limit, lambda one: one.number)
+        found, more = await self._store.lines(book, statement, state, self._number(query, token) or 0, limit)
+        return context, found, self._tokens.make(query, [found[-1].number]) if more else ""
 
     async def items(
         self, principal: Principal, place: Place, *, state: int, size: int, token: str
@@ -116,8 +116,8 @@ class Looking:
         if rule not in _RULES:
             raise invalid("rule", f"must be one of {', '.join(sorted(_RULES - {''}))}")
         query, limit = ("ListMatches", *book, state, rule), page_size(size)
-        found = await self._store.matches(book, state, rule, self._number(query, token) or 0, limit + 1)
-        return context, found[:limit], self._next(query, found, limit, lambda one: one.number)
+        found, more = await self._store.matches(book, state, rule, self._number(query, token) or 0, limit)
+        return context, found, self._tokens.make(query, [found[-1].number]) if more else ""
 
     async def findings(
         self, principal: Principal, place: Place, *, kind: str, size: int, token: str

@@ -39,6 +39,7 @@ def report_of(
     """The report. `stated` None: the bank states no balance for the day, and its lines tell it; `most` open items."""
     assert state.now is not None
     open_items = _open_items(context, state, standing)
+    differences = _differences(context, standing)
     return Report(
         entity_id=context.entity.entity_id,
         account_id=context.account.account_id,
@@ -60,9 +61,10 @@ def report_of(
         ages=_ages(standing),
         open_items=tuple(open_items[:most]),
         open_items_left_out=max(0, len(open_items) - most),
-        differences=_differences(context, standing),
+        differences=differences[:most],
         weeks=_weeks(standing),
         findings=count_findings(still_so(state, standing)),
+        differences_left_out=max(0, len(differences) - most),
     )
 
 
@@ -239,4 +241,6 @@ def load_report(text: str, *, closed_by: str, closed_time: datetime | None, most
         closed_time=closed_time,
         open_items=report.open_items[:most],
         open_items_left_out=report.open_items_left_out + max(0, len(report.open_items) - most),
+        differences=report.differences[:most],
+        differences_left_out=report.differences_left_out + max(0, len(report.differences) - most),
     )

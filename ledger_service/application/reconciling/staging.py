@@ -196,11 +196,12 @@ class KnownMatch:
 
 @dataclass(frozen=True, slots=True)
 class StatedBalance:
-    """A balance that the bank states at the end of a day, by a statement."""
+    """A balance that the bank states at the end of a day, by a statement; `opening` is what that one began with."""
 
     number: int
     day: date
     balance: int
+    opening: int | None = None
 
 
 @dataclass(slots=True)
@@ -270,15 +271,19 @@ class ReconciliationStore(Protocol):
         self, book: Book, before: int | None, limit: int, revision: int | None = None
     ) -> list[StatementRecord]: ...
 
-    async def lines(self, book: Book, statement: int, state: int, after: int, limit: int) -> list[LineRecord]: ...
+    async def lines(
+        self, book: Book, statement: int, state: int, after: int, limit: int
+    ) -> tuple[list[LineRecord], bool]: ...
 
     async def items(
         self, book: Book, normal_side: int, time_zone: str, state: int, after: int, limit: int, most: int
     ) -> list[ItemRecord]: ...
 
     async def matches(
-        self, book: Book, state: int, rule: str, after: int, limit: int, only: Sequence[int] | None = None
-    ) -> list[MatchRecord]: ...
+        self, book: Book, state: int, rule: str, after: int, limit: int
+    ) -> tuple[list[MatchRecord], bool]: ...
+
+    async def matches_numbered(self, book: Book, numbers: Sequence[int]) -> list[MatchRecord]: ...
 
     async def findings(self, book: Book, kind: str, after: int, limit: int) -> list[tuple[int, FindingRecord]]: ...
 

@@ -101,7 +101,7 @@ ORDER BY m.number LIMIT $6
 
 -- name: stated
 -- $4 the day from which on.
-SELECT s.number, s.closing_date, s.closing_balance FROM statements s
+SELECT s.number, s.closing_date, s.closing_balance, s.opening_balance FROM statements s
 JOIN reconciliation_revisions r ON r.entity_no = s.entity_no AND r.stage_no = s.stage_no
 WHERE s.entity_no = $1 AND s.account_no = $2 AND s.currency = $3 AND s.closing_balance IS NOT NULL
   AND s.closing_date >= $4
@@ -250,7 +250,8 @@ ORDER BY s.number DESC LIMIT $5
 
 -- name: lines
 -- $4 the statement (0: any), $5 state (0: any), $6 after this number, $7 limit, $8 after this line of the baseline's, $9
--- lines that it carries over, $10 matches after this one, $11 matches that it carries over.
+-- lines that it carries over, $10 matches after this one, $11 matches that it carries over, $12 bytes: the page ends with the
+-- line that reaches them. `found` is how many there would be without.
 WITH live AS MATERIALIZED (
     SELECT DISTINCT ON (u.line) u.line, m.number, m.state FROM (
         SELECT s.number, COALESCE(d.state, s.state) AS state, s.lines FROM reconciliation_matches s
@@ -268,7 +269,10 @@ WITH live AS MATERIALIZED (
     WHERE m.state <= 2
     ORDER BY u.line, m.number DESC
 )
-SELECT l.*, COALESCE(v.number, 0) AS match, COALESCE(v.state + 1, 1) AS state
+SELECT * FROM (
+    SELECT y.*, count(*) OVER () AS found, sum(y.size) OVER (ORDER BY y.number) - y.size AS before FROM (
+SELECT l.*, COALESCE(v.number, 0) AS match, COALESCE(v.state + 1, 1) AS state,
+       octet_length(l.raw) + octet_length(l.text) + 500 AS size
 FROM statement_lines l
 JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
 LEFT JOIN live v ON v.line = l.number
@@ -276,10 +280,16 @@ WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.number > 
   AND CASE WHEN $4::int8 <> 0 THEN l.statement_number = $4 ELSE l.number > $8 OR l.number = ANY ($9::int8[]) END
   AND ($5::int4 = 0 OR COALESCE(v.state + 1, 1) = $5)
 ORDER BY l.number LIMIT $7
+    ) y
+) z
+WHERE z.before < $12 ORDER BY z.number
 
 -- name: matches
--- $4 state (0: any), $5 rule ('': any), $6 after this number, $7 limit, $8 only these (NULL: any).
+-- $4 state (0: any), $5 rule ('': any), $6 after this number, $7 limit, $8 only these (NULL: any), $9 bytes: the page ends with
+-- the match that reaches them. `found` is how many there would be without.
 SELECT * FROM (
+SELECT y.*, count(*) OVER () AS found, sum(y.size) OVER (ORDER BY y.number) - y.size AS before FROM (
+SELECT x.*, (cardinality(x.lines) + cardinality(x.transactions)) * 40 + octet_length(x.why) + 500 AS size FROM (
     SELECT m.number, COALESCE(d.state, m.state) AS state, m.rule, m.lines, m.transactions, m.difference, m.score, m.why,
            m.note, a.account_id AS write_off_account_id, m.write_off_description, v.actor, v.recorded_time,
            d.actor AS decided_by, d.recorded_time AS decided_time, d.transaction_no, d.note AS decision_note
@@ -304,6 +314,9 @@ SELECT * FROM (
 ) x
 WHERE $4::int4 = 0 OR x.state = $4
 ORDER BY x.number LIMIT $7
+) y
+) z
+WHERE z.before < $9 ORDER BY z.number
 
 -- name: closings
 -- $4 before this revision (NULL: from the newest), $5 limit.
