@@ -21,10 +21,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ENV_PREFIX = "LEDGER_"
 
-# Read by the clients (examples, demo, health), the bench and the supervisor of the workers, not by Settings.
-OTHER_VARIABLES = frozenset(
-    {"LEDGER_TARGET", "LEDGER_TOKEN", "LEDGER_WORKER_INDEX", "LEDGER_HEALTH_CERTIFICATE", "LEDGER_HEALTH_KEY"}
-)
+# Read by the clients (examples, demo, reconcile, health), the bench and the supervisor of the workers, not by Settings.
+OTHER_VARIABLES = frozenset({
+    "LEDGER_TARGET", "LEDGER_TOKEN", "LEDGER_CA", "LEDGER_ENTITY", "LEDGER_ACCOUNT", "LEDGER_CURRENCY",
+    "LEDGER_WORKER_INDEX", "LEDGER_HEALTH_CERTIFICATE", "LEDGER_HEALTH_KEY",
+})  # fmt: skip
 
 # A token that can be guessed is worse than none: it looks like protection.
 MIN_TOKEN_CHARACTERS = 16

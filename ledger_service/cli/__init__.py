@@ -24,6 +24,7 @@ _COMMANDS = {
     "token": "ledger_service.cli.token_command",
     "verify": "ledger_service.cli.verify",
     "statement": "ledger_service.cli.statement",
+    "reconcile": "ledger_service.cli.reconcile",
     "demo": "ledger_service.cli.demo",
     "health": "ledger_service.cli.health",
     "config": "ledger_service.cli.config",

@@ -21,7 +21,7 @@ class Column:
     """A column by its heading; `right` for figures. The `flexible` one has the room that the others leave.
 
     What does not fit there is cut with an ellipsis or, with `wraps`, goes on in the next line; that works for the last
-    column only.
+    column only, whose cells may have several lines by themselves.
     """
 
     heading: str
@@ -43,7 +43,7 @@ def print_columns(console: Console, columns: Sequence[Column], rows: Sequence[Se
 
 def _widths(room: int, columns: Sequence[Column], cells: Sequence[Sequence[Text]]) -> list[int]:
     widths = [
-        max([cell_len(column.heading), *(cell_len(row[place].plain) for row in cells)])
+        max([cell_len(column.heading), *(_cells_wide(row[place]) for row in cells)])
         for place, column in enumerate(columns)
     ]
     for place, column in enumerate(columns):
@@ -53,6 +53,10 @@ def _widths(room: int, columns: Sequence[Column], cells: Sequence[Sequence[Text]
     return widths
 
 
+def _cells_wide(cell: Text) -> int:
+    return max(map(cell_len, cell.plain.split("\n")))
+
+
 def _print_row(console: Console, columns: Sequence[Column], widths: Sequence[int], cells: Sequence[Text]) -> None:
     line = Text()
     for place, (column, width, cell) in enumerate(zip(columns, widths, cells, strict=True)):
@@ -60,7 +64,7 @@ def _print_row(console: Console, columns: Sequence[Column], widths: Sequence[int
             line.append(_BETWEEN)
         below: list[Text] = []
         shown = cell
-        if column.wraps and cell_len(cell.plain) > width:
+        if column.wraps and ("\n" in cell.plain or cell_len(cell.plain) > width):
             shown, *below = cell.wrap(console, width)
             for part in (shown, *below):
                 part.rstrip()

@@ -6,23 +6,19 @@ Each run makes an entity of its own, so it may run as often as one likes, agains
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ledger_service.cli.errors import CommandError, ExitCode
-from ledger_service.config import load_settings
+from ledger_service.cli.errors import CommandError
+from ledger_service.cli.service_access import DEFAULT_TARGET, explain, open_client
 
 if TYPE_CHECKING:
-    from ledger_client import LedgerClient, LedgerError
-
-_RETRY_SECONDS = 5.0
-"""Somebody is waiting in front of it: a service that is not there is said so soon."""
+    from ledger_client import LedgerClient
 
 
 def command(
-    target: Annotated[str, typer.Option(envvar="LEDGER_TARGET", help="The service, HOST:PORT.")] = "127.0.0.1:50051",
+    target: Annotated[str, typer.Option(envvar="LEDGER_TARGET", help="The service, HOST:PORT.")] = DEFAULT_TARGET,
     token: Annotated[
         str,
         typer.Option(envvar="LEDGER_TOKEN", help="Bearer token; without it, the one kept in the data folder."),
@@ -42,17 +38,13 @@ def command(
     """
     import asyncio
 
-    from ledger_client import LedgerClient, LedgerError, RetryPolicy
+    from ledger_client import LedgerError
 
-    bearer = token or _kept_token(load_settings(data_dir=data_dir).data_dir / "admin-token")
-    try:
-        client = LedgerClient(target, bearer, retry=RetryPolicy(overall=_RETRY_SECONDS), plaintext=plaintext)
-    except ValueError as error:
-        raise CommandError(str(error), ExitCode.USAGE) from error
+    client = open_client(target, token, data_dir=data_dir, plaintext=plaintext)
     try:
         balanced = asyncio.run(_play(client, target))
     except LedgerError as error:
-        raise CommandError(_explain(error, target)) from error
+        raise CommandError(explain(error, target)) from error
     if not balanced:
         raise CommandError("the trial balance does not net to zero; prove the database with: ledger-service verify")
 
@@ -78,23 +70,3 @@ async def _play(client: LedgerClient, target: str) -> bool:
     console.print()
     print_chart(console, books)
     return print_trial_balance(console, books)
-
-
-def _kept_token(path: Path) -> str:
-    """The administrator's token that `serve` keeps."""
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except FileNotFoundError as error:
-        message = f"no token: put one into LEDGER_TOKEN, or name the service's --data-dir ({path} is not there)"
-        raise CommandError(message, ExitCode.USAGE) from error
-    except OSError as error:
-        raise CommandError(f"cannot read {path}: {error.strerror}", ExitCode.USAGE) from error
-
-
-def _explain(error: LedgerError, target: str) -> str:
-    """What to do about a failure that has nothing to do with the story."""
-    if error.reason == "UNAUTHENTICATED":
-        return f"the service at {target} does not know this token: put a valid one into LEDGER_TOKEN"
-    if error.code.name == "UNAVAILABLE" and not error.reason:
-        return f"no service answers at {target}: start one with `make run`, or name another one with --target"
-    return str(error)

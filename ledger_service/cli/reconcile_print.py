@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
 from rich.text import Text
 
-from ledger_service.application.reconciling.report import Difference, OpenItem, Report, Week
+from ledger_service.application.reconciling.report import Difference, MatchedBy, OpenItem, Report, Week
 from ledger_service.cli.columns import Column, print_columns
 from ledger_service.rendering import words
 from ledger_service.rendering.words import counted, grouped, printable
@@ -31,9 +33,10 @@ def print_report(report: Report, shown_items: int, console: Console | None = Non
     console = console or Console(highlight=False)
     _print_heading(console, report)
     _print_proof(console, report)
-    _print_matched(console, report)
+    amounts = f"{counted(report.lines, 'line')} and {counted(report.transactions, 'transaction')} up to the date"
+    print_matched(console, report.matched, report.exponent, amounts)
     _print_ages(console, report)
-    _print_findings(console, report)
+    print_findings(console, report.findings, report.exponent)
     _print_open_items(console, report, shown_items)
     _print_differences(console, report, shown_items)
     _print_weeks(console, report)
@@ -74,10 +77,10 @@ def _print_proof(console: Console, report: Report) -> None:
         console.print(Text(f"NOT EXPLAINED: {rest} {report.currency}", style="bold red"), soft_wrap=True)
 
 
-def _print_matched(console: Console, report: Report) -> None:
-    amounts = f"{counted(report.lines, 'line')} and {counted(report.transactions, 'transaction')} up to the date"
-    _print_title(console, "Matched", amounts)
-    if not report.matched:
+def print_matched(console: Console, matched: Sequence[MatchedBy], exponent: int, about: str) -> None:
+    """Print what each rule has matched; `about` stands beside the heading."""
+    print_title(console, "Matched", about)
+    if not matched:
         console.print(Text("nothing", style="dim"))
         return
     columns = (Column("by", flexible=True), *_figures("matches", "unconfirmed", "lines", "transactions", "amount"))
@@ -88,15 +91,15 @@ def _print_matched(console: Console, report: Report) -> None:
             Text(f"{by.proposed:,}", style="yellow" if by.proposed else "dim"),
             f"{by.lines:,}",
             f"{by.transactions:,}",
-            grouped(by.amount, report.exponent),
+            grouped(by.amount, exponent),
         )
-        for by in report.matched
+        for by in matched
     ]
     print_columns(console, columns, rows)
 
 
 def _print_ages(console: Console, report: Report) -> None:
-    _print_title(console, "Open by age", "in days")
+    print_title(console, "Open by age", "in days")
     rows = [
         (
             words.age_range(aged),
@@ -110,19 +113,17 @@ def _print_ages(console: Console, report: Report) -> None:
     print_columns(console, (Column("age"), *_figures("lines", "amount", "transactions", "amount")), rows)
 
 
-def _print_findings(console: Console, report: Report) -> None:
-    if not report.findings:
+def print_findings(console: Console, findings: Sequence[tuple[str, int, int]], exponent: int) -> None:
+    """Print how many there are of each kind, and what they come to in minor units; nothing if there are none."""
+    if not findings:
         return
-    _print_title(console, "What is open or differs")
-    rows = [
-        (words.finding_name(kind), f"{count:,}", _amount(units, report.exponent))
-        for kind, count, units in report.findings
-    ]
+    print_title(console, "What is open or differs")
+    rows = [(words.finding_name(kind), f"{count:,}", _amount(units, exponent)) for kind, count, units in findings]
     print_columns(console, (Column("kind"), *_figures("items", "amount")), rows)
 
 
 def _print_open_items(console: Console, report: Report, shown: int) -> None:
-    _print_title(console, "Open items", "oldest first")
+    print_title(console, "Open items", "oldest first")
     total = len(report.open_items) + report.open_items_left_out
     if not total:
         console.print(Text("none", style="dim"))
@@ -162,7 +163,7 @@ def _open_item(item: OpenItem, exponent: int, *, is_wide: bool) -> list[Text | s
 def _print_differences(console: Console, report: Report, shown: int) -> None:
     if not report.differences:
         return
-    _print_title(console, "Differences within matches")
+    print_title(console, "Differences within matches")
     chosen = report.differences[:shown] if shown else report.differences
     rows = [
         (
@@ -174,7 +175,7 @@ def _print_differences(console: Console, report: Report, shown: int) -> None:
     ]
     columns = (*_figures("match", "difference"), Column("matched by, and why", flexible=True, wraps=True))
     print_columns(console, columns, rows)
-    _print_more(console, len(report.differences) - len(chosen))
+    _print_more(console, len(report.differences) + report.differences_left_out - len(chosen))
 
 
 def _about_difference(difference: Difference, *, is_wide: bool) -> Text:
@@ -192,7 +193,7 @@ def _print_weeks(console: Console, report: Report) -> None:
         return
     weeks = report.weeks[-_SHOWN_WEEKS:]
     earlier = len(report.weeks) - len(weeks)
-    _print_title(console, "By week", f"the last {len(weeks)}, {counted(earlier, 'week')} before" if earlier else "")
+    print_title(console, "By week", f"the last {len(weeks)}, {counted(earlier, 'week')} before" if earlier else "")
     largest = max(_total(week) for week in weeks)
     amount_width = max(len(grouped(_total(week), report.exponent)) for week in weeks)
     room = max(_LEAST_BAR, min(_WIDEST_BAR, console.width - _DATE_WIDTH - amount_width - 4))
@@ -230,7 +231,8 @@ def _total(week: Week) -> int:
     return week.matched + week.open_lines + week.open_transactions
 
 
-def _print_title(console: Console, title: str, about: str = "") -> None:
+def print_title(console: Console, title: str, about: str = "") -> None:
+    """Print a heading with an empty line above it."""
     console.print()
     console.print(Text.assemble((title, "bold"), (f"  {about}" if about else "", "dim")), soft_wrap=True)
 

@@ -233,7 +233,8 @@ class AdvanceReconciliation(Write):
     With it `from_revision` may be None: it does not rest on the reconciliation and holds at whatever revision.
 
     `action` is an application.reconciling.staging.Action; `freezes` are the numbers of transactions that must stay
-    CLEARED from now on; `reopens` is the stage of the closing that is taken back. `detail` is what the event keeps.
+    CLEARED from now on, as they were at `as_of` (the entity's sequence); `reopens` is the stage of the closing that is
+    taken back. `detail` is what the event keeps.
     """
 
     account_id: str
@@ -244,6 +245,7 @@ class AdvanceReconciliation(Write):
     detail: str
     refusal: LedgerError | None = None
     freezes: tuple[int, ...] = ()
+    as_of: int = 0
     reopens: int | None = None
 
 

@@ -141,5 +141,9 @@ UPLOAD = (
         "closingBalance", Amount(signed=True), "Balance at the end, where the file does not tell.",
         to="closing_balance",
     ),
+    Member(
+        "bankAccount", Text(64, 1), "The bank's account that the file must be of, where it is another one than before.",
+        to="bank_account",
+    ),
 )  # fmt: skip
 """The fields of the form that a statement is uploaded with; they stand before the file."""

@@ -237,6 +237,7 @@ def reconciliation(report: Report) -> Json:
         "ages": [_age(one, exponent) for one in report.ages],
         "openItems": [_open_item(one, exponent) for one in report.open_items],
         "openItemsLeftOut": report.open_items_left_out,
+        "differencesLeftOut": report.differences_left_out,
         "differences": [_difference(one, exponent) for one in report.differences],
         "weeks": [
             {

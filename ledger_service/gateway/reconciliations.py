@@ -103,6 +103,7 @@ async def upload(services: Services, call: Call) -> Answer:
         csv_mapping=sent.fields.get("csv_mapping", {}),
         opening_balance=sent.fields.get("opening_balance", ""),
         closing_balance=sent.fields.get("closing_balance", ""),
+        bank_account=sent.fields.get("bank_account", ""),
         idempotency_key=call.key,
         chunks=sent.chunks,
     )

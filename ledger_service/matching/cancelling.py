@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ledger_service.matching.candidates import MOST_PAIRS, Candidates, join
 from ledger_service.matching.desk import Ambiguity, Crowd, as_option, in_order
+from ledger_service.matching.evidence import count_of_days
 from ledger_service.matching.pairing import assign
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def _taken_back(desk: Desk, rule: int) -> None:
     solved = assign(desk.lines, desk.lines, _opposites(desk, rule), ())
     for left, right in solved.certain:
         one, other = sorted((desk.lines[left], desk.lines[right]), key=lambda line: (line.day, line.number))
-        apart = "the same day" if one.day == other.day else f"{other.day - one.day} days later"
+        apart = "the same day" if one.day == other.day else f"{count_of_days(other.day - one.day)} later"
         what = "same reference" if one.keys & other.keys else "same text and name"
         desk.match(rule, [one, other], [], 95, f"booked by the bank and taken back {apart}: {what}, opposite amount")
     for pairs, options in solved.open:

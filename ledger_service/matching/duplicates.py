@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger_service.matching.evidence import count_of_days
 from ledger_service.matching.model import Finding, FindingKind
 
 if TYPE_CHECKING:
@@ -78,4 +79,5 @@ def _asked(item: Item) -> Iterable[tuple[Hashable, int]]:
 def _what(surplus: Item, twin: Item) -> str:
     common = "reference" if surplus.keys & twin.keys else "text"
     days = abs(surplus.day - twin.day)
-    return f"same amount and {common} as {twin.number}, {'the same day' if not days else f'{days} days apart'}"
+    when = f"{count_of_days(days)} apart" if days else "the same day"
+    return f"same amount and {common} as {twin.number}, {when}"

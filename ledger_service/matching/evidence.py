@@ -132,14 +132,18 @@ def judge(line: Item, transaction: Item) -> Judgement:
     return Judgement(max(score, 0), ", ".join(said))
 
 
+def count_of_days(days: int) -> str:
+    """For example "1 day"."""
+    return "1 day" if days == 1 else f"{days} days"
+
+
 def days_in_words(line: Item, transaction: Item) -> str:
     """For example "2 days later on the statement"."""
     apart = gap(line, transaction)
     if apart == 0:
         return "same day" if line.day == transaction.day else "same day (value date)"
     nearer = line.day if abs(transaction.day - line.day) == apart else line.value_day
-    days = "1 day" if apart == 1 else f"{apart} days"
-    return f"{days} {'later' if nearer > transaction.day else 'earlier'} on the statement"
+    return f"{count_of_days(apart)} {'later' if nearer > transaction.day else 'earlier'} on the statement"
 
 
 def _as_written(keys: frozenset[str], items: Sequence[Item]) -> str:

@@ -56,13 +56,14 @@ def _of_line(desk: Desk, line: Item) -> Finding:
 
 def _of_transaction(transaction: Item, last_day: int, days: int) -> Finding:
     behind = last_day - transaction.day
+    days_behind = evidence.count_of_days(behind)
     if behind < days:
         kind = FindingKind.IN_TRANSIT
-        when = f"{behind} days before the statement ends" if behind > 0 else "at or after the statement's end"
+        when = f"{days_behind} before the statement ends" if behind > 0 else "at or after the statement's end"
         why = f"in the ledger {when}: the bank may still book it"
     else:
         kind = FindingKind.MISSING_ON_STATEMENT
-        why = f"in the ledger, and the statement goes on for {behind} days without it"
+        why = f"in the ledger, and the statement goes on for {days_behind} without it"
     return Finding(kind, (), (transaction.number,), transaction.amount, why)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from ledger_service.matching import normalising, subsets
 from ledger_service.matching.candidates import tolerance_of
 from ledger_service.matching.desk import Crowd, ambiguity
-from ledger_service.matching.evidence import gap, names_contradict
+from ledger_service.matching.evidence import count_of_days, gap, names_contradict
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Sequence
@@ -141,7 +141,7 @@ def _why(side: Side, one: Item, many: Sequence[Item], evidence: str) -> str:
     off = one.amount - total if not side.is_line_one else total - one.amount
     amounts = "they make up the amount" if off == 0 else f"they come to {off:+d} minor units more in the ledger"
     apart = max(side.gap(one, item) for item in many)
-    days = "same day" if apart == 0 else f"at most {apart} days apart"
+    days = "same day" if apart == 0 else f"at most {count_of_days(apart)} apart"
     return f"{len(many)} {what} for one: {evidence}, {amounts}, {days}"
 
 

@@ -41,8 +41,10 @@ def _of_charges(desk: Desk, findings: Sequence[Finding]) -> Iterator[Proposal]:
     lines = {item.number: item for item in desk.lines}
     for finding in findings:
         if finding.kind is FindingKind.CHARGE:
-            charge = charge_of(desk.profile, lines[finding.lines[0]])
-            if charge is not None:
+            line = lines[finding.lines[0]]
+            charge = charge_of(desk.profile, line)
+            # It stays a charge by its name; but who has rejected the booking is not asked again.
+            if charge is not None and not desk.is_rejected([line], []):
                 yield Proposal(charge.name, finding.lines, None, charge.account_id, charge.description, finding.amount)
 
 

@@ -47,13 +47,10 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
         yield {**of_all, **_open_item(item, report.exponent)}
     for difference in report.differences:
         yield {**of_all, **_difference(difference, report.exponent)}
-    if report.open_items_left_out:
-        # A file that is not whole must not look as if it were.
-        yield {
-            **of_all,
-            "kind": "left out",
-            "text": f"{report.open_items_left_out} more open items are not in this file",
-        }
+    # A file that is not whole must not look as if it were.
+    for left_out, what in ((report.open_items_left_out, "open items"), (report.differences_left_out, "differences")):
+        if left_out:
+            yield {**of_all, "kind": "left out", "text": f"{left_out} more {what} are not in this file"}
 
 
 def _open_item(item: OpenItem, exponent: int) -> dict[str, object]:

@@ -62,6 +62,7 @@ def to_json(report: Report) -> dict[str, object]:
         ],
         "open_items": [_open_item(item, exponent) for item in report.open_items],
         "open_items_left_out": report.open_items_left_out,
+        "differences_left_out": report.differences_left_out,
         "differences": [
             {
                 "match": difference.match,

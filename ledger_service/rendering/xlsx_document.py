@@ -330,6 +330,8 @@ def _write_differences(page: _Sheet, report: Report) -> None:
             difference.why,
             difference.write_off,
         )
+    if report.differences_left_out:
+        page.note(f"{report.differences_left_out:,} more differences are not in this workbook.")
     page.finish()
 
 

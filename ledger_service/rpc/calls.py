@@ -75,7 +75,7 @@ def streaming(
     count = _Counters("stream", method)
 
     @wraps(method)
-    async def handle(self: _Servicer, request: object, context: _Context) -> AsyncIterator[_Response]:
+    async def handle(self: _Servicer, request: Any, context: _Context) -> AsyncIterator[_Response]:  # noqa: ANN401
         began = count.started()
         code = "OK"
         try:
@@ -96,6 +96,8 @@ def streaming(
         except Exception as error:  # noqa: BLE001  # told to the caller, and logged
             failure = as_ledger_error(error, method.__name__)
             code = CODES[failure.reason].name
+            if hasattr(request, "__aiter__"):
+                await _drain(request, MAX_STREAM_DRAIN_SECONDS)
             await _abort(context, failure)
         finally:
             count.handled(began, code)
@@ -128,11 +130,34 @@ def collecting(
         except Exception as error:  # noqa: BLE001  # told to the caller, and logged
             failure = as_ledger_error(error, method.__name__)
             code = CODES[failure.reason].name
+            await _drain(requests, MAX_DRAIN_SECONDS)
             await _abort(context, failure)
         finally:
             count.handled(began, code)
 
     return handle
+
+
+MAX_DRAINED_MESSAGES = 256
+"""Twice what the largest file has, in chunks of the largest size (rpc.uploads)."""
+MAX_DRAIN_SECONDS = 5.0
+MAX_STREAM_DRAIN_SECONDS = 0.1
+"""Of a stream, whose caller may be waiting for answers before it sends on: only what is on its way."""
+
+
+async def _drain(requests: AsyncIterator[Any], seconds: float) -> None:
+    """Let a client end what it is sending before it is refused, within bounds.
+
+    A client whose write fails may tell that, and not the answer that came at the same time: grpc.aio's does, as
+    INTERNAL, which looks as if the call might have been carried out.
+    """
+    left = MAX_DRAINED_MESSAGES
+    with contextlib.suppress(Exception):
+        async with asyncio.timeout(seconds):
+            async for _ in requests:
+                left -= 1
+                if not left:
+                    return
 
 
 async def _abort(context: _Context, error: LedgerError) -> NoReturn:

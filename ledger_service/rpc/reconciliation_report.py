@@ -36,6 +36,7 @@ def reconciliation(report: Report) -> pb.Reconciliation:
         ages=[_age(one, exponent) for one in report.ages],
         open_items=[_open_item(one, exponent) for one in report.open_items],
         open_items_left_out=report.open_items_left_out,
+        differences_left_out=report.differences_left_out,
         differences=[_difference(one, exponent) for one in report.differences],
         weeks=[
             pb.ReconciliationWeek(

@@ -70,6 +70,7 @@ class ReconciliationServicer(reconciliation_service_pb2_grpc.ReconciliationServi
                 csv_mapping=dict(header.csv_mapping),
                 opening_balance=header.opening_balance,
                 closing_balance=header.closing_balance,
+                bank_account=header.bank_account,
                 idempotency_key=header.idempotency_key,
                 chunks=read_chunks(parts),
             )

@@ -15,6 +15,7 @@ from ledger_service.statements.model import Balance, Line, Statement, StatementF
 from ledger_service.statements.refusal import refusal, shown
 from ledger_service.statements.values import EXPONENTS, currency_code, distinct, plain, rows, short_day
 
+_TRANSACTION_CODE = re.compile(r"[0-9]{3}", re.ASCII)
 _INTEGER = re.compile(r"[+-]?[0-9]{1,40}", re.ASCII)
 _OPENING, _CLOSING = "010", "015"
 # Which records may follow which.
@@ -231,9 +232,12 @@ def _after_funds(record: _Record, index: int) -> int:
 
 def _signed(kind: str, units: int, line: int) -> int:
     """Codes 100 to 399 are credits, 400 to 699 debits; others move no money, or say nothing of the direction."""
-    if re.fullmatch(r"[0-9]{3}", kind, re.ASCII) and "100" <= kind <= "399":
+    if _TRANSACTION_CODE.fullmatch(kind) is None:
+        # Of a record without an amount as well: it may have lost it with the separator.
+        raise refusal(line, f"{shown(kind)} is no transaction code: it has three digits")
+    if "100" <= kind <= "399":
         return units
-    if re.fullmatch(r"[0-9]{3}", kind, re.ASCII) and "400" <= kind <= "699":
+    if "400" <= kind <= "699":
         return -units
     if units == 0:
         return 0

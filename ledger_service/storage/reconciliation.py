@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -42,8 +42,13 @@ from ledger_service.matching.model import FindingKind, Option
 from ledger_service.storage import database, sql, staging
 from ledger_service.storage.connections import Bound
 
+_Made = TypeVar("_Made")
 _QUERIES = sql.load("reconciliation.sql")
 
+_PAGE_BYTES = 4 * 1024 * 1024
+"""A page ends with the line, or match, that reaches them: a quarter of what a message may have by default, for one line
+alone may have twice as much."""
+_ALL_BYTES = 2**62
 _ABANDONED_AFTER = timedelta(days=1)
 """Longer than any change can be under way: what was staged before and does not count never will."""
 
@@ -84,21 +89,25 @@ class ReconciliationStore:
             lines = await connection.fetch(
                 _QUERIES["scope_lines"], *book, baseline.line_number, list(baseline.carried_lines), most + 1
             )
-            state.lines = [_open_line(record) for record in _bounded(lines, most, "lines")]
+            _check_bound(lines, most, "lines")
             matches = await connection.fetch(
                 _QUERIES["scope_matches"], *book, baseline.match_number, list(baseline.carried_matches), most + 1
             )
-            state.matches = [_known_match(record) for record in _bounded(matches, most, "matches")]
+            _check_bound(matches, most, "matches")
             items = await connection.fetch(
                 _QUERIES["scope_items"], *book, normal_side, time_zone, baseline.entry_number,
                 list(baseline.carried_transactions), list(baseline.carried_amounts), most + 1,
             )  # fmt: skip
-            state.items = [_open_item(record) for record in _bounded(items, most, "transactions")]
+            _check_bound(items, most, "transactions")
             stated = await connection.fetch(_QUERIES["stated"], *book, baseline.until)
             state.stated = [StatedBalance(*record) for record in stated]
             found = await connection.fetch(_QUERIES["scope_findings"], *book, baseline.revision)
-            state.findings = [_finding(record) for record in found]
-            return state
+        # Some 100,000 rows of each: made in a thread, for postings are waiting for the loop.
+        state.lines = await asyncio.to_thread(_made, _open_line, lines)
+        state.matches = await asyncio.to_thread(_made, _known_match, matches)
+        state.items = await asyncio.to_thread(_made, _open_item, items)
+        state.findings = await asyncio.to_thread(_made, _finding, found)
+        return state
 
     async def ledger_balance(self, book: Book, normal_side: int, time_zone: str, until: date, entry_number: int) -> int:
         """Posted and pending at the end of a day, of the entries up to a number."""
@@ -106,14 +115,34 @@ class ReconciliationStore:
         return int(amount)
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
     ) -> list[OpenItem]:
-        """Of the whole history up to an entry: transactions effective from a day on, and some others."""
+        """Of all up to an entry: transactions effective from a day on, and some others; at most so many."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
-                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also)
+                _QUERIES["history_items"], *book, normal_side, time_zone, entry_number, first, list(also), most + 1
             )
-        return [_open_item(record) for record in records]
+        if len(records) > most:
+            raise LedgerError(
+                Reason.WORK_TOO_LARGE,
+                f"more than {most:,} transactions of the account count from {first} on: begin at a later day, with the "
+                "bank's balance of that day (StartReconciliation)",
+                {"limit": "transactions"},
+            )
+        return await asyncio.to_thread(_made, _open_item, records)
+
+    async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
+        """All lines booked after a day, also those that are out of scope; at most so many."""
+        records = await self._fetch("lines_after", book, until, most + 1)
+        _check_bound(records, most, "lines")
+        return [number for (number,) in records]
 
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]:
         """Those of lines that are here."""
@@ -157,57 +186,51 @@ class ReconciliationStore:
             for record in records
         ]  # fmt: skip
 
-    async def lines(self, book: Book, statement: int, state: int, after: int, limit: int) -> list[LineRecord]:
-        """By number; of a statement, or (0) of all in scope."""
+    async def lines(
+        self, book: Book, statement: int, state: int, after: int, limit: int
+    ) -> tuple[list[LineRecord], bool]:
+        """By number; of a statement, or (0) of all in scope; and whether there are more."""
         async with self._entities.snapshot(book.entity_no) as connection:
             baseline = (await _head(connection, book)).baseline
             records = await connection.fetch(
-                _QUERIES["lines"], *book, statement, state, after, limit,
+                _QUERIES["lines"], *book, statement, state, after, limit + 1,
                 baseline.line_number if baseline else 0, list(baseline.carried_lines) if baseline else [],
                 baseline.match_number if baseline else 0, list(baseline.carried_matches) if baseline else [],
+                _PAGE_BYTES,
             )  # fmt: skip
+        page = records[:limit]
         return [
             LineRecord(
                 record["number"], record["statement_number"], record["booking_date"], record["value_date"],
                 record["amount"], record["counterparty"], record["counterparty_account"], tuple(record["refs"]),
                 record["text"], record["bank_code"], record["raw"], ItemState(record["state"]), record["match"],
             )
-            for record in records
-        ]  # fmt: skip
+            for record in page
+        ], bool(page) and page[-1]["found"] > len(page)  # fmt: skip
 
     async def items(
         self, book: Book, normal_side: int, time_zone: str, state: int, after: int, limit: int, most: int
     ) -> list[ItemRecord]:
         """By transaction, of all in scope."""
         known = await self.load(book, normal_side, time_zone, most)
-        matches = {
-            number: match
-            for match in known.matches
-            if match.state <= MatchState.CONFIRMED
-            for number in match.transactions
-        }
-        found = []
-        for item in known.items:
-            match = matches.get(item.transaction_no)
-            is_now = ItemState(match.state + 1) if match else ItemState.OPEN
-            if item.transaction_no > after and state in (0, is_now):
-                found.append(
-                    ItemRecord(
-                        item.transaction_no, item.day, item.amount, item.counterparty, item.reference,
-                        item.description, item.status, is_now, match.number if match else 0,
-                    )
-                )  # fmt: skip
-                if len(found) == limit:
-                    break
-        return found
+        return await asyncio.to_thread(_page_of_items, known, state, after, limit)
 
     async def matches(
-        self, book: Book, state: int, rule: str, after: int, limit: int, only: Sequence[int] | None = None
-    ) -> list[MatchRecord]:
-        """By number; only some, if numbers are given."""
+        self, book: Book, state: int, rule: str, after: int, limit: int
+    ) -> tuple[list[MatchRecord], bool]:
+        """By number; and whether there are more."""
         async with self._entities.snapshot(book.entity_no) as connection:
             records = await connection.fetch(
-                _QUERIES["matches"], *book, state, rule, after, limit, None if only is None else list(only)
+                _QUERIES["matches"], *book, state, rule, after, limit + 1, None, _PAGE_BYTES
+            )
+        page = records[:limit]
+        return [_match_record(record) for record in page], bool(page) and page[-1]["found"] > len(page)
+
+    async def matches_numbered(self, book: Book, numbers: Sequence[int]) -> list[MatchRecord]:
+        """Those that exist."""
+        async with self._entities.snapshot(book.entity_no) as connection:
+            records = await connection.fetch(
+                _QUERIES["matches"], *book, 0, "", 0, len(numbers), list(numbers), _ALL_BYTES
             )
         return [_match_record(record) for record in records]
 
@@ -223,6 +246,17 @@ class ReconciliationStore:
         """The closing to a day, if it counts."""
         async with self._entities.snapshot(book.entity_no) as connection:
             return _baseline(await connection.fetch(_QUERIES["baseline"], *book, until))
+
+    async def baseline_of(self, book: Book, revision: int) -> Baseline:
+        """Where a start or a closing, by its revision, has put the beginning; also if it was taken back since."""
+        found = _baseline(await self._fetch("baseline_of", book, revision))
+        assert found is not None
+        return found
+
+    async def profile_of(self, book: Book, revision: int) -> str:
+        """The profile that a change of it, by its revision, has made."""
+        [(profile,)] = await self._fetch("profile_of", book, revision)
+        return str(profile)
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]:
         """Newest first, those that were taken back as well."""
@@ -278,6 +312,26 @@ class ReconciliationStore:
                     connection.terminate()
         except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"stage {stages} of {book}: {error}") from error
+
+
+def _page_of_items(known: State, state: int, after: int, limit: int) -> list[ItemRecord]:
+    matches = {
+        number: match for match in known.matches if match.state <= MatchState.CONFIRMED for number in match.transactions
+    }
+    found = []
+    for item in known.items:
+        match = matches.get(item.transaction_no)
+        is_now = ItemState(match.state + 1) if match else ItemState.OPEN
+        if item.transaction_no > after and state in (0, is_now):
+            found.append(
+                ItemRecord(
+                    item.transaction_no, item.day, item.amount, item.counterparty, item.reference,
+                    item.description, item.status, is_now, match.number if match else 0,
+                )
+            )  # fmt: skip
+            if len(found) == limit:
+                break
+    return found
 
 
 async def _head(connection: Any, book: Book) -> State:
@@ -358,11 +412,14 @@ def _finding(record: Any) -> FindingRecord:
     )  # fmt: skip
 
 
-def _bounded(records: list[Any], most: int, what: str) -> list[Any]:
+def _made(make: Callable[[Any], _Made], records: list[Any]) -> list[_Made]:
+    return [make(record) for record in records]
+
+
+def _check_bound(records: list[Any], most: int, what: str) -> None:
     if len(records) > most:
         raise LedgerError(
             Reason.WORK_TOO_LARGE,
             f"more than {most:,} {what} since the last closing: close the reconciliation to an earlier day first",
             {"limit": what},
         )
-    return records

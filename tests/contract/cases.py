@@ -734,6 +734,7 @@ CASES: dict[str, list[Case]] = {
     "ImportStatementHeader.csv_mapping": mappings("csv_mapping"),
     "ImportStatementHeader.opening_balance": BALANCES,
     "ImportStatementHeader.closing_balance": BALANCES,
+    "ImportStatementHeader.bank_account": [*texts(64), put("no_sign", "- - -")],
     "ListStatementLinesRequest.statement_number": [put("negative", -1)],
     "ListStatementLinesRequest.state": _enum(4, 99, -1),
     "ListLedgerItemsRequest.state": _enum(4, 99, -1),

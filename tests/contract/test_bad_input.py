@@ -181,7 +181,7 @@ async def answer_to(client: Client, method: str, request: Any) -> Any:
         if method == "ImportStatement":
             return await call(uploaded(request, JULY), timeout=60)
         if method == "ExportReconciliation":
-            return [part async for part in call(request, timeout=60)][0]
+            return await call(request, timeout=60).read()
     except grpc.aio.AioRpcError as error:
         raise refusal_of(error) from None
     return await call(request)

@@ -55,6 +55,7 @@ class Served:
     data_dir: Path
     token: str | None
     port: int = field(default_factory=free_port)
+    variables: Mapping[str, str] = field(default_factory=dict)
     process: Process | None = None
 
     @property
@@ -67,7 +68,9 @@ class Served:
 
     async def start(self) -> None:
         """Start it and wait until it listens."""
-        variables = {} if self.token is None else {"LEDGER_BOOTSTRAP_TOKEN": self.token}
+        variables = dict(self.variables)
+        if self.token is not None:
+            variables["LEDGER_BOOTSTRAP_TOKEN"] = self.token
         arguments = ("serve", "--data-dir", str(self.data_dir), "--grpc", self.target)
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
@@ -139,9 +142,9 @@ async def run(*arguments: str, **variables: str) -> Finished:
 
 
 @asynccontextmanager
-async def served(folder: Path, *, token: str | None = TOKEN) -> AsyncIterator[Served]:
+async def served(folder: Path, *, token: str | None = TOKEN, **variables: str) -> AsyncIterator[Served]:
     """A service on a fresh data folder; without a token it makes one and keeps it there."""
-    service = Served(folder / "data", token)
+    service = Served(folder / "data", token, variables=variables)
     try:
         await service.start()
         yield service

@@ -145,7 +145,7 @@ EVENTS = {
     "newest deleted": Corruption(
         f"DELETE FROM events WHERE entity_no = 2 AND sequence = {ARCHIVED}",
         (
-            rf"commit {ARCHIVED} to {ARCHIVED} has no events",
+            rf"commit {ARCHIVED} to {ARCHIVED} does not begin at the event after the one before it",
             rf"category fun is revision 2, state 2, .* event {FUN} says revision 1 of 1",
         ),
     ),

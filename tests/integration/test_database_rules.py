@@ -1381,7 +1381,7 @@ async def test_category_event_about_a_transaction(around: Around) -> None:
 
 
 async def test_event_of_an_unknown_kind(around: Around) -> None:
-    await around.refused(Check, "events_check_kind", [around.book.event(16, detail={})])
+    await around.refused(Check, "events_check_kind", [around.book.event(17, detail={})])
 
 
 @pytest.mark.parametrize("which", ["posted", "pending", "voided"])

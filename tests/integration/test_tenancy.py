@@ -19,6 +19,7 @@ from tests.helpers.builders import transfer
 from tests.helpers.corruption import CASH
 from tests.helpers.servers import cloned, serving
 from tests.helpers.sound_ledger import write_sound_ledger
+from tests.helpers.sound_reconciliation import write_sound_reconciliation
 from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
 OURS, THEIRS = 1, 2
 """Entities `other` and `acme` of tests/helpers/sound_ledger.py. Only the second one has texts, keys and more."""
 
+RECONCILIATION = {
+    "frozen_transactions", "reconciliation_baselines", "reconciliation_decisions", "reconciliation_findings",
+    "reconciliation_matches", "reconciliation_profiles", "reconciliation_revisions", "reconciliation_stages",
+    "statement_files", "statement_lines", "statements",
+}  # fmt: skip
 READABLE = """
 SELECT c.relname AS name, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum) AS columns
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -44,6 +50,7 @@ async def ledger(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str
     async with cloned(postgres.dsn, template) as dsn:
         async with serving(dsn) as service:
             await write_sound_ledger(service)
+            await write_sound_reconciliation(service.client, "acme", "shop")
             await service.client.categories.CreateCategory(
                 CreateCategoryRequest(entity_id="acme", category_id="supplies", name="Supplies of tenancy")
             )
@@ -218,7 +225,7 @@ async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     [
         (database.CREDENTIALS_ROLE, {"credentials"}),
         (database.WRITER_ROLE, {"account_limits", "accounts", "categories", "commits", "entities", "entries", "events",
-                                "open_transactions", "transactions"}),
+                                "open_transactions", "transactions", *RECONCILIATION}),
     ],
 )  # fmt: skip
 async def test_the_others_read_what_they_need(ledger: str, role: str, tables: set[str]) -> None:

@@ -17,6 +17,8 @@ from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.storage import migrate as module
 from ledger_service.storage.migrate import migrate
 from tests.helpers.builders import ASSET, CLEARED, PENDING, new_category, timestamp, transfer, unique
+from tests.helpers.camt_writer import Booked, file_of, statement
+from tests.helpers.reconciling import Books, check_equation
 from tests.helpers.rpc import Client, refusal
 from tests.helpers.servers import assert_sound, create_database, serving
 from tests.helpers.sql import (
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
     from ledger_service.storage.embedded import EmbeddedPostgres
 
 LAST_OF_0_1 = 4
+BEFORE_RECONCILIATION = 11
 CASH, SHOP = 2, 3
 OPEN = 1
 
@@ -246,6 +249,30 @@ async def test_what_was_written_before_is_found(old: str) -> None:
             entity_id="acme", order=transactions.TRANSACTION_ORDER_EFFECTIVE, statuses=[PENDING]
         )
         assert len((await client.transactions.ListTransactions(request)).transactions) == 1
+
+
+async def test_an_account_of_before_is_reconciled(old: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest step alone, as from the version before it: what was posted then is matched, closed and frozen."""
+    before = [file for file in module.migrations() if file[0] <= BEFORE_RECONCILIATION]
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "migrations", lambda: before)
+        assert await migrate(old) == BEFORE_RECONCILIATION - LAST_OF_0_1
+    assert await migrate(old) == len(module.migrations()) - BEFORE_RECONCILIATION
+    await assert_sound(old)
+    async with serving(old) as service:
+        books = Books(service.client, "acme", "cash", "USD")
+        day = EFFECTIVE.date()
+        line = Booked(day, 1_000, "", "Rent of May")
+        await books.send(
+            file_of(statement([line], opening=(day, 0), closing=(day, 1_000), currency="USD")), currency=""
+        )
+        await books.call("RunMatching")
+        report = await books.report(day)
+        check_equation(report, await books.ledger_balance(day))
+        assert [(one.amount, one.status) for one in report.open_items] == [("3.00", "PENDING")]
+        await books.call("ConfirmMatches")
+        closed = await books.call("CloseReconciliation", date=day.isoformat())
+        assert closed.reconciliation.equation.ledger_balance == "13.00"
 
 
 async def test_snapshots_of_before_have_none_of_the_new_members(old: str) -> None:

@@ -22,7 +22,7 @@ LOOK_UPS = {
     "transactions": ("shared.sql", ([1] * 3, [5, 6, 7])),
     "revisions": ("reading.sql", (1, 5, 0, 10)),
     "scope_items": ("reconciliation.sql", (1, 2, "EUR", 1, "UTC", 0, [], [], 100)),
-    "history_items": ("reconciliation.sql", (1, 2, "EUR", 1, "UTC", 100, date(2026, 1, 1), [5])),
+    "history_items": ("reconciliation.sql", (1, 2, "EUR", 1, "UTC", 100, date(2026, 1, 1), [5], 100)),
 }
 
 

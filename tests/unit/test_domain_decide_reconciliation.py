@@ -9,7 +9,7 @@ import pytest
 from ledger_service.domain import commands as c
 from ledger_service.domain.decide import Applied, Book, Refused, decide
 from ledger_service.domain.errors import Reason
-from ledger_service.domain.transaction import EventKind
+from ledger_service.domain.transaction import EventKind, Status, Transaction
 from tests.helpers.contract import PROMISES
 from tests.helpers.fake_store import NOW, account, entity
 
@@ -65,3 +65,19 @@ def test_what_can_not_be_frozen_is_refused() -> None:
     assert isinstance(outcome, Refused)
     assert outcome.error.reason is Reason.RECONCILIATION_CHANGED
     assert not [row for row in book.events if row.kind == EventKind.RECONCILIATION_CHANGED]
+
+
+@pytest.mark.parametrize(("changed_at", "may"), [(999, True), (1000, True), (1001, False)])
+def test_what_was_edited_since_can_not_be_frozen(changed_at: int, may: bool) -> None:
+    """It is CLEARED as before, but may be on other accounts."""
+    book = book_at(2)
+    book.set_transaction(
+        Transaction(
+            entity_no=1, transaction_no=5, revision=3, sequence=changed_at, status=Status.CLEARED, postings=(),
+            postings_at=5, effective_time=NOW, expire_time=None, created_time=NOW, recorded_time=NOW, actor="a test",
+            idempotency_key=None, description=None, reference=None, counterparty=None, category_id=None, metadata=None,
+            reverses=None,
+        )
+    )  # fmt: skip
+    [[outcome]] = decide(book, [c.Unit(1, [advance(2, freezes=(5,), as_of=1000)])])
+    assert isinstance(outcome, Applied if may else Refused)

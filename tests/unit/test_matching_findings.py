@@ -244,3 +244,11 @@ def test_findings_and_matches_come_in_a_stable_order() -> None:
     result = default(lines, transactions)
     assert [finding.lines or finding.transactions for finding in result.findings] == [(1,), (3,), (5,), (7,), (9,)]
     assert result == default(lines[::-1], transactions[::-1])
+
+
+def test_a_charge_that_was_rejected_is_not_proposed_again() -> None:
+    """It is still told of: somebody has to book it otherwise."""
+    lines = [movement(1, -100, text="Monthly fee"), movement(2, -100, text="Monthly fee")]
+    result = reconcile(lines, [], Profile(RULES, charges=(FEE,)), (Rejection((1,), ()),), LAST_DAY)
+    assert [one.lines for one in result.proposals] == [(2,)]
+    assert found(result, FindingKind.CHARGE) == [((1,), ()), ((2,), ())]

@@ -196,6 +196,9 @@ async def test_calls_carry_the_token_and_a_deadline(client: LedgerClient, ledger
     assert 3.0 < ledger.time_left[0] < 6.0  # gRPC rounds timeouts up
     await client.transactions.CreateTransaction(transaction("k"))
     assert 8.0 < ledger.time_left[1] < 11.0
+    # More for one attempt than all attempts of other calls have together.
+    await client.transactions.CreateTransaction(transaction("k"), timeout=300.0)
+    assert 250.0 < ledger.time_left[2] < 330.0
 
 
 async def test_the_pause_that_the_service_asks_for_is_made(client: LedgerClient, ledger: Ledger, time: Time) -> None:

@@ -52,7 +52,9 @@ class Bank(reconciliation_service_pb2_grpc.ReconciliationServiceServicer):
             self.longest = max(self.longest, len(message.chunk))
             seen += 1
             if failure is not None and seen == failure[0]:
-                await context.abort_with_status(rpc_status.to_status(failure[1]))
+                # As the service does it: what is still coming is let come, or else the client may not hear why.
+                async for _ in request_iterator:
+                    pass
         if failure is not None:
             await context.abort_with_status(rpc_status.to_status(failure[1]))
         self.files.append(content)
@@ -156,9 +158,7 @@ async def test_an_ambiguous_failure_is_sent_again_whole_with_the_same_key(
     assert told.count(len(FILE)) >= 1
 
 
-async def test_a_refusal_before_the_end_of_the_file_is_told_at_once(
-    client: LedgerClient, bank: Bank, time: Time
-) -> None:
+async def test_a_refusal_before_the_end_of_the_file_is_told(client: LedgerClient, bank: Bank, time: Time) -> None:
     bank.failures = [(1, status(Code.PERMISSION_DENIED, "PERMISSION_DENIED", scope="write"))]
     with pytest.raises(LedgerError) as caught:
         await client.import_statement(FILE * 30, header(file_name="a"))

@@ -285,6 +285,7 @@ def test_bai2_refusals() -> None:
         ("99,23000,1,9/\n", "", "last record (99) is missing"),
         ("49,23000,5/\n", "", "no such order"),
         ("16,475", "16,900", "neither credit"),
+        ("16,475,250,", "16,475;250,,", "three digits"),
         ("1500,V", "15.00,V", "not a whole number"),
         ("Z,,C17", "Q,,C17", "funds type"),
         ("16,475", "17,475", "is not a record of BAI2"),

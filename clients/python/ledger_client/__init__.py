@@ -32,6 +32,7 @@ from ledger_client.files import Document
 from ledger_client.keys import new_key
 from ledger_client.paging import paginate
 from ledger_client.retry import NO_RETRIES, RetryPolicy
+from ledger_client.tls import trusting
 from ledger_client.values import (
     from_minor_units,
     money,
@@ -65,4 +66,5 @@ __all__ = [
     "to_datetime",
     "to_decimal",
     "to_minor_units",
+    "trusting",
 ]

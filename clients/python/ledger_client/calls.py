@@ -92,7 +92,7 @@ class UnaryCall(Generic[_RequestT, _ResponseT]):
         """
         if self._prepare is not None:
             request = self._prepare(request)
-        return await self.within(self._settings.retry.start(), request, timeout)
+        return await self.within(self._settings.retry.start(timeout or 0.0), request, timeout)
 
     async def within(self, attempts: Attempts, request: _RequestT, limit: float | None = None, /) -> _ResponseT:
         """The same within a time that has begun before, for a request that is safe to repeat as it is."""

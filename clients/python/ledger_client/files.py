@@ -7,7 +7,7 @@ import copy
 import io
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -21,7 +21,7 @@ from ledger.v1.reconciliation_service_pb2 import (
 from ledger_client import keys
 from ledger_client.calls import ReconciliationCalls
 from ledger_client.errors import LedgerError
-from ledger_client.retry import Attempts, RetryPolicy
+from ledger_client.retry import RetryPolicy
 
 CHUNK_BYTES: Final = 256 * 1024
 """How much of a file one message carries; the service takes up to 1 MiB."""
@@ -58,7 +58,7 @@ async def import_statement(
 ) -> ImportStatementResponse:
     """Send a file, and send it again while its outcome is not known (LedgerClient.import_statement)."""
     header = keys.with_key(_named(header, source))
-    attempts = _for_files(retry, timeout)
+    attempts = retry.start(timeout)
     while True:
         try:
             async with aclosing(_parts(source, header, on_progress)) as parts:
@@ -76,7 +76,7 @@ async def export_reconciliation(
     timeout: float,  # noqa: ASYNC109
 ) -> Document:
     """Fetch a document whole (LedgerClient.export_reconciliation)."""
-    attempts = _for_files(retry, timeout)
+    attempts = retry.start(timeout)
     while True:
         try:
             async with aclosing(calls.ExportReconciliation(request, timeout=attempts.time_for(timeout))) as parts:
@@ -85,11 +85,6 @@ async def export_reconciliation(
         except LedgerError as error:
             if not error.is_retryable or not await attempts.pause(error.retry_after):
                 raise
-
-
-def _for_files(retry: RetryPolicy, timeout: float) -> Attempts:
-    """The time of a call may end before a large file is through: all attempts together have at least `timeout`."""
-    return replace(retry, overall=max(retry.overall, timeout) if retry.overall else 0.0).start()
 
 
 async def _parts(

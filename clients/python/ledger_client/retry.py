@@ -44,9 +44,9 @@ class RetryPolicy:
         if self.overall < 0 or self.first_pause <= 0 or self.longest_pause < self.first_pause:
             raise ValueError("a retry policy needs overall >= 0 and 0 < first_pause <= longest_pause")
 
-    def start(self) -> Attempts:
-        """Begin to count: one object for each call."""
-        return Attempts(self)
+    def start(self, at_least: float = 0.0) -> Attempts:
+        """Begin to count: one object for each call. A caller who gives one attempt more time than `overall` has it."""
+        return Attempts(self, max(self.overall, at_least))
 
 
 NO_RETRIES = RetryPolicy(overall=0.0)
@@ -58,10 +58,11 @@ class Attempts:
 
     __slots__ = ("_deadline", "_pauses", "_policy")
 
-    def __init__(self, policy: RetryPolicy) -> None:
+    def __init__(self, policy: RetryPolicy, overall: float) -> None:
         self._policy = policy
         self._pauses = 0
-        self._deadline = policy.clock() + policy.overall
+        # Without repeating there is none: the attempt has its own timeout.
+        self._deadline = policy.clock() + (overall if policy.overall else 0.0)
 
     def time_for(self, timeout: float) -> float:
         """Seconds that the next attempt may take: its own timeout, or less near the end of the whole."""

@@ -23,11 +23,14 @@ MAX_CHARGES = 100
 MAX_OPEN_ITEMS = 10_000
 DEFAULT_OPEN_ITEMS = 1_000
 MAX_FILE_NAME = 200
+MAX_BANK_ACCOUNT = 64
 _MAX_PATTERN = 200
 _MAX_CHARGE_NAME = 64
 _MAX_DAYS = 366
 _MAX_GROUP = 100
 _PPM = 1_000_000
+_YEARS = (1900, 2199)
+"""As in statements: with these a day has days before and after it, as many as are counted back for an item's age."""
 _GROUPS = (RuleKind.ONE_LINE_TO_MANY, RuleKind.MANY_LINES_TO_ONE, RuleKind.MANY_TO_MANY)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 DIFFERENCES = "differences"
@@ -48,12 +51,11 @@ def day(text: str, field: str = "date", *, required: bool = True) -> date | None
     try:
         if _DAY.fullmatch(text):
             found = date.fromisoformat(text)
-            # One day either way must be a day as well.
-            if date.min < found < date.max:
+            if _YEARS[0] <= found.year <= _YEARS[1]:
                 return found
     except ValueError:
         pass
-    raise invalid(field, f'{text[:40]!a} is no day; write it like "2026-03-31"')
+    raise invalid(field, f'{text[:40]!a} is no day from {_YEARS[0]} to {_YEARS[1]}; write it like "2026-03-31"')
 
 
 def note(text: str) -> str:
@@ -103,6 +105,14 @@ def write_off(account_id: str, description: str) -> tuple[str, str] | None:
         return None
     account = str(reference_to(account_id, "write_off_account_id"))
     return account, str(line(description, "write_off_description", 200, required=True))
+
+
+def bank_account(text: str) -> str:
+    """The bank's name of an account, its letters and digits alone; "" if none is given."""
+    found = "".join(one for one in line(text, "bank_account", MAX_BANK_ACCOUNT) or "" if one.isalnum()).upper()
+    if text and not found:
+        raise invalid("bank_account", "has neither a letter nor a digit")
+    return found
 
 
 def open_items(asked: int) -> int:

@@ -10,18 +10,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+import structlog
+
 from ledger_service.application.access import Principal, authorize
 from ledger_service.application.answers import Answers
 from ledger_service.application.committer import Committer
 from ledger_service.application.directory import Directory
 from ledger_service.application.intake import fields
-from ledger_service.application.ports import ReadStore
+from ledger_service.application.ports import ReadStore, Unavailable
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.staging import Action, Book, ReconciliationStore, Stage, State
 from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.commands import AdvanceReconciliation, Unit
 from ledger_service.domain.decide import Refused
-from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.domain.money import Currencies, exponent_of
 
@@ -30,6 +32,11 @@ MAX_ATTEMPTS = 5
 _NEVER = -1
 """A revision that no reconciliation has: asks the committer for the first answer to a key, and for nothing else."""
 _MOST_POSTINGS = 4
+_TIDYING = frozenset({Action.STATEMENT_IMPORTED, Action.RULES_RUN})
+"""Changes after which it is looked for what was left of others. That goes over all stages of the account: too much for
+a match by hand, and nothing beside what these cost anyway."""
+
+_log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -46,6 +53,7 @@ class Changed(NamedTuple):
     """What became of a change."""
 
     summary: dict[str, Any]
+    currency: str
     revision: int
     replayed: bool
 
@@ -128,9 +136,14 @@ class Changes:
             )
         return found[0]
 
-    async def account_no(self, context: Context, account_id: str, name: str) -> int:
-        """The number of another account of the entity. Raises LedgerError ACCOUNT_NOT_FOUND."""
-        return (await self._account(context.entity.entity_no, account_id, name)).account_no
+    async def other_account_no(self, context: Context, account_id: str, name: str) -> int:
+        """The number of an account on which something is written off. Raises LedgerError ACCOUNT_NOT_FOUND,
+        INVALID_ARGUMENT: it is the reconciled one, where both sides of the booking would cancel each other.
+        """
+        number = (await self._account(context.entity.entity_no, account_id, name)).account_no
+        if number == context.account.account_no:
+            raise invalid(name, "is the account that is reconciled; name the one on the other side of the booking")
+        return number
 
     async def enter_to_write(self, request: Request, *, fallback: str = "", begun: bool = True) -> tuple[Context, Book]:
         """As `enter`; a refusal is recorded under the request's key."""
@@ -139,7 +152,10 @@ class Changes:
         except LedgerError as error:
             if request.key and error.reason in _RECORDED:
                 entity = await self._directory.find(request.place.entity_id)
-                await self._submit(entity, _refusal(request, error, None))
+                # Raises the refusal; unless the key was applied when it was still clear which currency is meant.
+                first = await self._submit(entity, _refusal(request, error, None))
+                place = request.place._replace(currency=first.currency)
+                return await self.enter(request.principal, request.method, place)
             raise
 
     async def advance(
@@ -157,7 +173,7 @@ class Changes:
         """
         key = fields.key(request.key, required=False)
         if key is not None and await self._reads.key_use(book.entity_no, key) is not None:
-            return await self._submit(context.entity, _command(context, request, action, _NEVER, 0, Change(Stage())))
+            return await self._submit(context.entity, _command(context, request, action, _NEVER, 0, Change(Stage()), 0))
         attempt = 0
         while True:
             attempt += 1
@@ -187,17 +203,25 @@ class Changes:
         await self._store.stage(book, stage_no, change.stage)
         try:
             changed = await self._submit(
-                context.entity, _command(context, request, action, state.revision, stage_no, change)
+                context.entity, _command(context, request, action, state.revision, stage_no, change, state.sequence)
             )
         except LedgerError as error:
             if error.reason not in _MAY_COUNT:
-                await self._store.drop(book, stage_no)
+                await self._tidy(self._store.drop(book, stage_no))
             raise
         if changed.replayed:
             # The same request came twice at once: the other one counts.
-            await self._store.drop(book, stage_no)
-        await self._store.clear_abandoned(book)
+            await self._tidy(self._store.drop(book, stage_no))
+        elif action in _TIDYING:
+            await self._tidy(self._store.clear_abandoned(book))
         return changed
+
+    async def _tidy(self, work: Awaitable[None]) -> None:
+        try:
+            await work
+        except Unavailable as error:
+            # What was answered stays so: the change counts, or was refused for good. Another change clears it away.
+            _log.warning("stage_not_cleared", error=str(error))
 
     async def _submit(self, entity: Entity, command: AdvanceReconciliation) -> Changed:
         unit = Unit(entity.entity_no, [command], postings=_MOST_POSTINGS)
@@ -205,11 +229,16 @@ class Changes:
         if isinstance(answer, Refused):
             raise answer.error
         if not answer.replayed:
-            return Changed(json.loads(command.detail)["summary"], answer.reconciliation_revision, replayed=False)
+            return Changed(
+                json.loads(command.detail)["summary"],
+                command.currency,
+                answer.reconciliation_revision,
+                replayed=False,
+            )
         [event] = await self._reads.events_at(entity.entity_no, [answer.sequence])
         assert event.detail is not None
         told = json.loads(event.detail)
-        return Changed(told["summary"], told["revision"], replayed=True)
+        return Changed(told["summary"], told["currency"], told["revision"], replayed=True)
 
 
 _MAY_COUNT = frozenset({Reason.OUTCOME_UNKNOWN, Reason.DATABASE_UNAVAILABLE, Reason.INTERNAL})
@@ -217,7 +246,13 @@ _MAY_COUNT = frozenset({Reason.OUTCOME_UNKNOWN, Reason.DATABASE_UNAVAILABLE, Rea
 
 
 def _command(
-    context: Context, request: Request, action: Action, revision: int, stage_no: int, change: Change
+    context: Context,
+    request: Request,
+    action: Action,
+    revision: int,
+    stage_no: int,
+    change: Change,
+    as_of: int,
 ) -> AdvanceReconciliation:
     told: dict[str, Any] = {
         "account_id": context.account.account_id,
@@ -240,6 +275,7 @@ def _command(
         action=int(action),
         detail=json.dumps(told, ensure_ascii=False),
         freezes=change.freezes,
+        as_of=as_of,
         reopens=change.reopens,
     )
 

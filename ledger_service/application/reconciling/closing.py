@@ -38,6 +38,8 @@ def opening_baseline(
         match_number=state.last_match,
         carried_transactions=tuple(item.transaction_no for item in carried),
         carried_amounts=tuple(item.amount for item in carried),
+        # What a person has said holds, wherever it begins.
+        carried_matches=tuple(match.number for match in state.matches if match.state == MatchState.REJECTED),
     )
 
 
@@ -58,7 +60,9 @@ def closing_of(
     proposed = [match.number for match in standing.matches if match.state == MatchState.PROPOSED]
     if proposed:
         raise _unfinished(
-            "proposed_matches", len(proposed), f"are only proposed (number {proposed[0]} …); confirm or reject them"
+            "proposed_matches",
+            len(proposed),
+            f"{len(proposed):,} of its matches are only proposed, such as {proposed[0]}; confirm or reject them",
         )
     items = {item.transaction_no: item for item in standing.items}
     frozen = []
@@ -97,14 +101,19 @@ def closing_of(
             carried_transactions=tuple(one.transaction_no for one in carried_items),
             carried_amounts=tuple(one.amount for one in carried_items),
             carried_lines=tuple(one.number for one in carried_lines),
-            carried_matches=_carried_matches(state, standing, {one.number for one in carried_lines}),
+            carried_matches=_carried_matches(
+                state,
+                standing,
+                {one.number for one in carried_lines},
+                {one.transaction_no for one in carried_items},
+            ),
             report=dump_report(report),
         ),
         tuple(frozen),
     )
 
 
-def _carried_matches(state: State, standing: Standing, lines: set[int]) -> tuple[int, ...]:
+def _carried_matches(state: State, standing: Standing, lines: set[int], items: set[int]) -> tuple[int, ...]:
     """Those that reach beyond the day, and rejections of what is still open."""
     settled = {match.number for match in standing.matches}
     living = {match.number for match in live_matches(state)[0]}
@@ -112,7 +121,10 @@ def _carried_matches(state: State, standing: Standing, lines: set[int]) -> tuple
         match.number
         for match in state.matches
         if (match.number in living and match.number not in settled)
-        or (match.state == MatchState.REJECTED and not lines.isdisjoint(match.lines))
+        or (
+            match.state == MatchState.REJECTED
+            and not (lines.isdisjoint(match.lines) and items.isdisjoint(match.transactions))
+        )
     )
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
 from ledger_service.application.access import Principal
@@ -25,8 +25,8 @@ from ledger_service.application.reconciling.records import (
     Place,
     RunRecord,
 )
-from ledger_service.application.reconciling.running import MANUAL, Run, run_of, work_of
-from ledger_service.application.reconciling.settling import ToWriteOff
+from ledger_service.application.reconciling.running import MANUAL, Run, run_of, undoing, work_of
+from ledger_service.application.reconciling.settling import MAX_FAILURES, ToWriteOff
 from ledger_service.application.reconciling.staging import (
     Action,
     Book,
@@ -39,6 +39,7 @@ from ledger_service.application.reconciling.staging import (
 from ledger_service.application.reconciling.standing import is_proposed_write_off, live_matches, newest_day
 from ledger_service.application.reconciling.writing import Writing, transaction_number
 from ledger_service.domain.errors import LedgerError, Reason, invalid
+from ledger_service.domain.transaction import Status
 
 
 class Deciding(Writing):
@@ -88,7 +89,7 @@ class Deciding(Writing):
             account_no = (
                 None
                 if write_off is None
-                else await self._changes.account_no(context, write_off[0], "write_off_account_id")
+                else await self._changes.other_account_no(context, write_off[0], "write_off_account_id")
             )
             difference = _open_difference(context, state, numbers, items)
             if write_off is not None and not difference:
@@ -106,12 +107,16 @@ class Deciding(Writing):
                 None if write_off is None else write_off[1],
                 text,
             )
-            return Change(Stage(matches=[match]), {"match": match.number})
+            # Its members may have been in a match that does not hold any more: in that one they must not stay.
+            undone = undoing(live_matches(state)[1])
+            summary = {"match": match.number, "pending": _is_pending(state, items)}
+            return Change(Stage(matches=[match], decisions=undone), summary)
 
         changed = await self._advance(context, book, request, Action.MATCH_CREATED, work)
-        await self._clear(principal, context, book)
-        [match] = await self._store.matches(book, 0, "", 0, 1, [changed.summary["match"]])
-        return context, match, changed.replayed
+        if changed.summary["pending"]:
+            await self._clear(principal, context, book)
+        [match] = await self._store.matches_numbered(book, [changed.summary["match"]])
+        return context, _as_created(match, text), changed.replayed
 
     async def confirm(
         self,
@@ -141,6 +146,7 @@ class Deciding(Writing):
                 ]
             _check_whole(state, chosen)
             booked, failures = await self._book(principal, context, state, chosen)
+            failures += _matched_elsewhere(state, booked)
             failed = {one.match for one in failures}
             decisions = [
                 NewDecision(one.number, MatchState.CONFIRMED, booked.get(one.number), text)
@@ -149,13 +155,15 @@ class Deciding(Writing):
             ]
             summary = {
                 "confirmed": len(decisions),
-                "write_offs": len(booked),
-                "failures": [asdict(one) for one in failures],
+                "write_offs": len(booked.keys() - failed),
+                "failures": [asdict(one) for one in failures[:MAX_FAILURES]],
+                "pending": _is_pending(state, (number for one in chosen for number in one.transactions)),
             }
             return Change(Stage(decisions=decisions), summary)
 
         changed = await self._advance(context, book, request, Action.MATCHES_CONFIRMED, work)
-        cleared, failures = await self._clear(principal, context, book)
+        # After a replay again: the first call may have been cut off before it came to this.
+        cleared, failures = await self._clear(principal, context, book) if changed.summary["pending"] else (0, [])
         told = [Failure(**one) for one in changed.summary["failures"]]
         return context, Confirmed(
             changed.summary["confirmed"],
@@ -211,7 +219,7 @@ class Deciding(Writing):
         known = {match.number: match for match in state.matches}
         gone = [number for number in numbers if number not in known]
         if gone:
-            settled = {one.number for one in await self._store.matches(book, 0, "", 0, len(gone), gone)}
+            settled = {one.number for one in await self._store.matches_numbered(book, gone)}
             raise _not_in_scope(state, gone, settled)
         chosen = [known[number] for number in numbers]
         for match in chosen:
@@ -290,6 +298,44 @@ def _check_whole(state: State, chosen: Sequence[KnownMatch]) -> None:
                 f"a transaction of match {match.number} is no longer on the account; run the rules again",
                 {"match_number": str(match.number)},
             )
+
+
+def _is_pending(state: State, transactions: Iterable[int]) -> bool:
+    """Whether there is something to clear: looking for it in all that is in scope costs as much as the change."""
+    pending = {item.transaction_no for item in state.items if item.status == Status.PENDING}
+    return not pending.isdisjoint(transactions)
+
+
+def _matched_elsewhere(state: State, booked: Mapping[int, int]) -> list[Failure]:
+    """Write-offs (transactions by match) that were booked by a call which was cut off, and matched with something else
+    since: in two matches they would count twice.
+    """
+    holders = {number: match.number for match in live_matches(state)[0] for number in match.transactions}
+    return [
+        Failure(
+            match,
+            transaction,
+            Reason.ITEM_NOT_OPEN.value,
+            f"its write-off was booked before and is in match {holders[transaction]}; undo that one first",
+        )
+        for match, transaction in booked.items()
+        if transaction in holders
+    ]
+
+
+def _as_created(match: MatchRecord, note: str) -> MatchRecord:
+    """A match by hand as it was at first, whatever was decided about it since: what a replay answers with."""
+    off = match.write_off
+    if off is not None and off.transaction_no:
+        booked = off.transaction_no
+        match = replace(
+            match,
+            write_off=replace(off, transaction_no=0),
+            transactions=tuple(one for one in match.transactions if one != booked),
+            difference=-off.amount,
+        )
+    state = MatchState.CONFIRMED if off is None else MatchState.PROPOSED
+    return replace(match, state=state, decided_by="", decide_time=None, note=note)
 
 
 def _not_open(what: str, metadata: dict[str, str]) -> LedgerError:

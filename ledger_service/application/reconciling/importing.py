@@ -2,40 +2,42 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from ledger_service.application.reconciling.overlapping import Alike, Stated, count_alike
 from ledger_service.application.reconciling.staging import Baseline, NewLine, NewStatement, State
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.statements.model import Balance, Line, Statement, StatementFile
 
-_IDENTITY_BYTES = 16
 _MOST_DIGITS = 38
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """The statements of a file, in the order of their days, with the identities of their lines."""
+    """The statements of a file, in the order of their days, with what their lines are told from others by."""
 
     currency: str
     statements: tuple[Statement, ...]
-    identities: tuple[tuple[bytes, ...], ...]
+    alike: tuple[tuple[Alike, ...], ...]
     contradictions: tuple[str, ...]
 
     @property
     def first_day(self) -> date | None:
-        """Of the earliest booking; of a file without lines, the first day after an opening balance."""
+        """The first that the file tells of: the one after its opening balance, or of its earliest booking.
+
+        Banks date an opening balance by the day that it ends (as most MT940 do) or by the day that it begins: a booking
+        of the same day tells that it is the latter.
+        """
         days = [line.booking_date for statement in self.statements for line in statement.lines]
-        if days:
-            return min(days)
-        known = [
-            one.opening.date for one in self.statements if one.opening is not None and one.opening.date is not None
+        opened = [
+            one.opening.date + timedelta(days=1)
+            for one in self.statements
+            if one.opening is not None and one.opening.date is not None
         ]
-        return min(known) + timedelta(days=1) if known else None
+        return min([*days, *opened], default=None)
 
 
 def incoming(file: StatementFile, wanted_currency: str, opening: Decimal | None, closing: Decimal | None) -> Incoming:
@@ -59,7 +61,7 @@ def incoming(file: StatementFile, wanted_currency: str, opening: Decimal | None,
     return Incoming(
         wanted_currency or (currencies[0] if currencies else ""),
         tuple(statements),
-        _identities(statements),
+        count_alike(statements),
         tuple(f"line {one.line}: {one.message}" for one in file.warnings),
     )
 
@@ -89,28 +91,53 @@ def _place(statement: Statement) -> tuple[date, date, int]:
     return last, min(days, default=last), statement.line
 
 
-def _identities(statements: Sequence[Statement]) -> tuple[tuple[bytes, ...], ...]:
-    """For each line a digest of what is in it and which of several alike in the file it is.
+def check_bank_account(arrived: Incoming, wanted: str, before: str) -> None:
+    """Refuse a file of another account than the caller names, or than the newest statement with a name was of.
 
-    Two files that overlap both have all lines of the days they share, in whatever order: the second of two lines alike
-    is the second one in both.
+    Banks write an account now as IBAN and now by the number within it: one that holds the other is the same. Raises
+    LedgerError STATEMENT_MISMATCH.
     """
-    seen: Counter[bytes] = Counter()
-    return tuple(tuple(_identity(line, seen) for line in statement.lines) for statement in statements)
+    told = next((one.account for one in arrived.statements if one.account), "")
+    mine, known = _plain_account(told), wanted or _plain_account(before)
+    if mine and known and mine not in known and known not in mine:
+        advice = "send the right one" if wanted else "if the bank has renumbered it, say so by bank_account"
+        raise _mismatch(f"is of account {told}, not of {wanted or before}; {advice}")
 
 
-def _identity(line: Line, seen: Counter[bytes]) -> bytes:
-    parts = (
-        line.booking_date.isoformat(), line.value_date.isoformat(), str(line.amount.normalize()), line.counterparty,
-        line.counterparty_account, *line.references, line.text, line.bank_code,
-    )  # fmt: skip
-    content = "\0".join(" ".join(part.split()) for part in parts).encode()
-    seen[content] += 1
-    return hashlib.sha256(content + b"\0" + str(seen[content]).encode()).digest()[:_IDENTITY_BYTES]
+def _plain_account(text: str) -> str:
+    return "".join(one for one in text if one.isalnum()).upper()
+
+
+def stated_by(arrived: Incoming, exponent: int) -> list[tuple[Stated, Sequence[Line], Sequence[Alike]]]:
+    """The statements with their lines, for overlapping.identities_of."""
+    found: list[tuple[Stated, Sequence[Line], Sequence[Alike]]] = []
+    for statement, some in zip(arrived.statements, arrived.alike, strict=True):
+        opening, closing = statement.opening, statement.closing
+        stated = Stated(
+            statement.number,
+            None if opening is None else minor_units(opening.amount, exponent, opening.line),
+            None if closing is None else minor_units(closing.amount, exponent, closing.line),
+            _closing_day(statement),
+            len(statement.lines),
+        )
+        found.append((stated, statement.lines, some))
+    return found
+
+
+def _closing_day(statement: Statement) -> date | None:
+    if statement.closing is None:
+        return None
+    return statement.closing.date or max((line.booking_date for line in statement.lines), default=None)
 
 
 def new_rows(
-    arrived: Incoming, known: set[bytes], state: State, *, exponent: int, is_inverted: bool
+    arrived: Incoming,
+    identities: Sequence[Sequence[bytes]],
+    known: set[bytes],
+    state: State,
+    *,
+    exponent: int,
+    is_inverted: bool,
 ) -> tuple[list[NewStatement], list[NewLine]]:
     """The rows that a file adds: all of its statements, and the lines that are not here yet.
 
@@ -122,10 +149,10 @@ def new_rows(
     statements: list[NewStatement] = []
     lines: list[NewLine] = []
     number, last = state.last_statement, state.last_line
-    for statement, identities in zip(arrived.statements, arrived.identities, strict=True):
+    for statement, some in zip(arrived.statements, identities, strict=True):
         number += 1
         first = last
-        for line, identity in zip(statement.lines, identities, strict=True):
+        for line, identity in zip(statement.lines, some, strict=True):
             if identity in known:
                 continue
             if baseline is not None and line.booking_date <= baseline.until:
@@ -142,9 +169,7 @@ def new_rows(
                 None if opening is None else sign * minor_units(opening.amount, exponent, opening.line),
                 None if opening is None else opening.date,
                 None if closing is None else sign * minor_units(closing.amount, exponent, closing.line),
-                None
-                if closing is None
-                else closing.date or max((x.booking_date for x in statement.lines), default=None),
+                _closing_day(statement),
                 len(fresh),
                 len(statement.lines) - len(fresh),
                 sum(line.amount for line in fresh),

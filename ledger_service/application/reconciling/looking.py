@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -85,8 +86,8 @@ class Looking:
             raise invalid("statement_number", "must be a number from 1 on; 0 means all")
         _check_choice(state, "state", 3)
         query, limit = ("ListStatementLines", *book, statement, state), page_size(size)
-        found = await self._store.lines(book, statement, state, self._number(query, token) or 0, limit + 1)
-        return context, found[:limit], self._next(query, found, limit, lambda one: one.number)
+        found, more = await self._store.lines(book, statement, state, self._number(query, token) or 0, limit)
+        return context, found, self._tokens.make(query, [found[-1].number]) if more else ""
 
     async def items(
         self, principal: Principal, place: Place, *, state: int, size: int, token: str
@@ -115,8 +116,8 @@ class Looking:
         if rule not in _RULES:
             raise invalid("rule", f"must be one of {', '.join(sorted(_RULES - {''}))}")
         query, limit = ("ListMatches", *book, state, rule), page_size(size)
-        found = await self._store.matches(book, state, rule, self._number(query, token) or 0, limit + 1)
-        return context, found[:limit], self._next(query, found, limit, lambda one: one.number)
+        found, more = await self._store.matches(book, state, rule, self._number(query, token) or 0, limit)
+        return context, found, self._tokens.make(query, [found[-1].number]) if more else ""
 
     async def findings(
         self, principal: Principal, place: Place, *, kind: str, size: int, token: str
@@ -176,7 +177,8 @@ class Looking:
         baseline = state.baseline
         if baseline is None:
             raise not_found(context.account.account_id, context.currency, [])
-        if until is not None and (until < baseline.until or (baseline.is_closing and until == baseline.until)):
+        until = until or newest_day(state)
+        if until < baseline.until or (baseline.is_closing and until == baseline.until):
             closing = await self._store.closing(book, until)
             if closing is None or closing.report is None:
                 raise LedgerError(
@@ -185,13 +187,15 @@ class Looking:
                     {"account_id": context.account.account_id, "currency": context.currency},
                 )
             return load_report(closing.report, closed_by=closing.closed_by, closed_time=closing.closed_time, most=most)
-        return await self._report_of(context, book, state, until or newest_day(state), most)
+        return await self._report_of(context, book, state, until, most)
 
     async def _report_of(self, context: Context, book: Book, state: State, until: date, most: int) -> Report:
-        standing = standing_at(state, until)
+        standing = await asyncio.to_thread(standing_at, state, until)
         ledger_balance = await self._ledger_balance(context, book, state, until)
         stated = stated_balance(state, until)
-        return report_of(context, state, standing, stated=stated, ledger_balance=ledger_balance, most=most)
+        return await asyncio.to_thread(
+            report_of, context, state, standing, stated=stated, ledger_balance=ledger_balance, most=most
+        )
 
     async def _ledger_balance(self, context: Context, book: Book, state: State, until: date) -> int:
         # Entries are only added: up to this one they are what they were in the snapshot of the state.
@@ -212,7 +216,12 @@ class Looking:
 
 def profile_of(state: State) -> ProfileRecord:
     """The profile as it is now."""
-    return ProfileRecord(default_profile()) if state.profile is None else _PROFILES.validate_json(state.profile)
+    return ProfileRecord(default_profile()) if state.profile is None else load_profile(state.profile)
+
+
+def load_profile(text: str) -> ProfileRecord:
+    """A profile that was kept."""
+    return _PROFILES.validate_json(text)
 
 
 def dump_profile(record: ProfileRecord) -> str:

@@ -15,8 +15,9 @@ from ledger_service.application.reconciling.looking import MAX_EXPORTED
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.report import Report
 from ledger_service.application.reconciling.reporting import load_report, report_of
+from ledger_service.application.reconciling.running import undoing
 from ledger_service.application.reconciling.staging import Action, Stage, State
-from ledger_service.application.reconciling.standing import standing_at, stated_balance
+from ledger_service.application.reconciling.standing import live_matches, standing_at, stated_balance
 from ledger_service.domain.errors import LedgerError, Reason
 
 
@@ -42,13 +43,14 @@ class Reconciling(Bringing, Deciding):
                     f"it is closed up to {baseline.until}; close to a later day",
                     {"date": baseline.until.isoformat()},
                 )
-            standing = standing_at(state, until)
+            standing = await asyncio.to_thread(standing_at, state, until)
             stated = stated_balance(state, until)
             ledger = await self._ledger_balance(context, book, state, until)
             report = await asyncio.to_thread(
                 report_of, context, state, standing, stated=stated, ledger_balance=ledger, most=MAX_EXPORTED
             )
-            closing = closing_of(
+            closing = await asyncio.to_thread(
+                closing_of,
                 context,
                 state,
                 standing,
@@ -56,19 +58,16 @@ class Reconciling(Bringing, Deciding):
                 has_statement=stated is not None,
                 accept_differences=accept_differences,
             )
-            stage = Stage(baseline=closing.baseline, frozen=closing.frozen)
+            # What does not hold any more is out of sight from now on; its members are not.
+            undone = undoing(live_matches(state)[1])
+            stage = Stage(baseline=closing.baseline, frozen=closing.frozen, decisions=undone)
             return Change(stage, {"date": until.isoformat()}, freezes=closing.frozen)
 
         changed = await self._changes.advance(
             context, book, request, Action.CLOSED, lambda: self._load(context, book), work
         )
-        kept = await self._store.closing(book, until)
-        if kept is None or kept.report is None:
-            raise LedgerError(
-                Reason.RECONCILIATION_CHANGED,
-                "it was closed, and reopened since",
-                {"account_id": context.account.account_id},
-            )
+        kept = await self._store.baseline_of(book, changed.revision)
+        assert kept.report is not None
         report = load_report(
             kept.report, closed_by=kept.closed_by, closed_time=kept.closed_time, most=intake.DEFAULT_OPEN_ITEMS
         )

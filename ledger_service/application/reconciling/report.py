@@ -162,3 +162,5 @@ class Report:
     weeks: tuple[Week, ...]
     findings: tuple[tuple[str, int, int], ...]
     """By kind: how many there are among what is open or differs, and what they come to."""
+    differences_left_out: int = 0
+    """Beyond as many as open items were asked for."""

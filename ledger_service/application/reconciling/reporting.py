@@ -27,6 +27,9 @@ from ledger_service.matching.model import Finding
 AGES = ((0, 7), (8, 30), (31, 90), (91, None))
 """Days, from and to: the brackets that auditors look at."""
 
+MAX_WEEKS = 1_040
+"""Weeks of the picture, twenty years: what is older is told by its age. A date that is wrong by a millennium must not
+make a report of half a million weeks."""
 _WEEK = timedelta(days=7)
 
 
@@ -36,6 +39,7 @@ def report_of(
     """The report. `stated` None: the bank states no balance for the day, and its lines tell it; `most` open items."""
     assert state.now is not None
     open_items = _open_items(context, state, standing)
+    differences = _differences(context, standing)
     return Report(
         entity_id=context.entity.entity_id,
         account_id=context.account.account_id,
@@ -57,9 +61,10 @@ def report_of(
         ages=_ages(standing),
         open_items=tuple(open_items[:most]),
         open_items_left_out=max(0, len(open_items) - most),
-        differences=_differences(context, standing),
+        differences=differences[:most],
         weeks=_weeks(standing),
         findings=count_findings(still_so(state, standing)),
+        differences_left_out=max(0, len(differences) - most),
     )
 
 
@@ -181,12 +186,10 @@ def _weeks(standing: Standing) -> tuple[Week, ...]:
         sums[_monday(item.day)][2] += abs(item.amount)
     if not sums:
         return ()
-    day, last = min(sums), max(sums)
-    weeks = []
-    while day <= last:
-        weeks.append(Week(day, *sums.get(day, (0, 0, 0))))
-        day += _WEEK
-    return tuple(weeks)
+    last = max(sums).toordinal()
+    first = max(min(sums).toordinal(), last - 7 * (MAX_WEEKS - 1))
+    mondays = (date.fromordinal(day) for day in range(first, last + 1, 7))
+    return tuple(Week(day, *sums.get(day, (0, 0, 0))) for day in mondays)
 
 
 def _monday(day: date) -> date:
@@ -238,4 +241,6 @@ def load_report(text: str, *, closed_by: str, closed_time: datetime | None, most
         closed_time=closed_time,
         open_items=report.open_items[:most],
         open_items_left_out=report.open_items_left_out + max(0, len(report.open_items) - most),
+        differences=report.differences[:most],
+        differences_left_out=report.differences_left_out + max(0, len(report.differences) - most),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time
 from typing import NamedTuple
@@ -24,6 +25,8 @@ _AT_ONCE = 500
 """Transactions of one unit: others get their turn in between."""
 _POSTINGS_OF_A_CHANGE = 4
 MAX_FAILURES = 1_000
+_KEY_BYTES = 8
+"""Refusals of one kind that an answer tells."""
 
 
 class ToWriteOff(NamedTuple):
@@ -66,17 +69,20 @@ class Settling:
                     booked[one.match] = answer.transactions[0].transaction_no
                 else:
                     failures.append(_failure(one.match, 0, answer.error))
-        return booked, failures[:MAX_FAILURES]
+        # All of them: whose write-off is not booked must not be confirmed. Telling has a limit.
+        return booked, failures
 
     def _command(self, principal: Principal, context: Context, one: ToWriteOff) -> CreateTransaction:
         grows = one.amount > 0
         side = context.account.normal_side if grows else _other(context.account.normal_side)
         money = RawMoney(context.currency, context.decimal(abs(one.amount)))
         name = f"{context.account.account_no}-{context.currency}-{one.match}"
+        # Which nobody else can take first, not knowing the entity's key.
+        chance = hashlib.blake2b(name.encode(), key=context.entity.id_key, digest_size=_KEY_BYTES).hexdigest()
         return create_transaction(
             self._currencies,
             principal.name,
-            idempotency_key=f"reconciliation-write-off-{name}",
+            idempotency_key=f"reconciliation-write-off-{name}-{chance}",
             postings=(
                 RawPosting(context.account.account_id, side, money),
                 RawPosting(one.account_id, _other(side), money),

@@ -196,11 +196,12 @@ class KnownMatch:
 
 @dataclass(frozen=True, slots=True)
 class StatedBalance:
-    """A balance that the bank states at the end of a day, by a statement."""
+    """A balance that the bank states at the end of a day, by a statement; `opening` is what that one began with."""
 
     number: int
     day: date
     balance: int
+    opening: int | None = None
 
 
 @dataclass(slots=True)
@@ -240,8 +241,21 @@ class ReconciliationStore(Protocol):
     ) -> int: ...
 
     async def items_since(
-        self, book: Book, normal_side: int, time_zone: str, entry_number: int, first: date, also: Collection[int]
-    ) -> list[OpenItem]: ...
+        self,
+        book: Book,
+        normal_side: int,
+        time_zone: str,
+        entry_number: int,
+        first: date,
+        also: Collection[int],
+        most: int,
+    ) -> list[OpenItem]:
+        """Raises LedgerError WORK_TOO_LARGE."""
+        ...
+
+    async def lines_after(self, book: Book, until: date, most: int) -> list[int]:
+        """Raises LedgerError WORK_TOO_LARGE."""
+        ...
 
     async def known_identities(self, book: Book, identities: Sequence[bytes]) -> set[bytes]: ...
 
@@ -257,19 +271,27 @@ class ReconciliationStore(Protocol):
         self, book: Book, before: int | None, limit: int, revision: int | None = None
     ) -> list[StatementRecord]: ...
 
-    async def lines(self, book: Book, statement: int, state: int, after: int, limit: int) -> list[LineRecord]: ...
+    async def lines(
+        self, book: Book, statement: int, state: int, after: int, limit: int
+    ) -> tuple[list[LineRecord], bool]: ...
 
     async def items(
         self, book: Book, normal_side: int, time_zone: str, state: int, after: int, limit: int, most: int
     ) -> list[ItemRecord]: ...
 
     async def matches(
-        self, book: Book, state: int, rule: str, after: int, limit: int, only: Sequence[int] | None = None
-    ) -> list[MatchRecord]: ...
+        self, book: Book, state: int, rule: str, after: int, limit: int
+    ) -> tuple[list[MatchRecord], bool]: ...
+
+    async def matches_numbered(self, book: Book, numbers: Sequence[int]) -> list[MatchRecord]: ...
 
     async def findings(self, book: Book, kind: str, after: int, limit: int) -> list[tuple[int, FindingRecord]]: ...
 
     async def closing(self, book: Book, until: date) -> Baseline | None: ...
+
+    async def baseline_of(self, book: Book, revision: int) -> Baseline: ...
+
+    async def profile_of(self, book: Book, revision: int) -> str: ...
 
     async def closings(self, book: Book, before: int | None, limit: int) -> list[Summary]: ...
 

@@ -44,7 +44,11 @@ class Standing:
 
 def is_proposed_write_off(match: KnownMatch) -> bool:
     """Whether a write-off of it waits to be booked."""
-    return match.write_off_account_no is not None and match.write_off_transaction_no is None
+    return (
+        match.state == MatchState.PROPOSED
+        and match.write_off_account_no is not None
+        and match.write_off_transaction_no is None
+    )
 
 
 def live_matches(state: State) -> tuple[list[KnownMatch], list[KnownMatch]]:
@@ -93,7 +97,10 @@ def stated_balance(state: State, until: date) -> int | None:
     """What the bank says the balance was at the end of the day; None: no statement ends with it."""
     stated = [one for one in state.stated if one.day == until]
     if stated:
-        return stated[-1].balance
+        # Of several of a day the one that no other goes on from, in whatever order they came.
+        gone_on = {one.opening for one in stated if one.opening != one.balance}
+        last = [one for one in stated if one.balance not in gone_on]
+        return (last or stated)[-1].balance
     baseline = state.baseline
     return baseline.statement_balance if baseline is not None and baseline.until == until else None
 

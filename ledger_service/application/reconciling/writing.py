@@ -10,7 +10,7 @@ from ledger_service.application.directory import Directory
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import ReadStore
 from ledger_service.application.reconciling.changes import Changes, not_found
-from ledger_service.application.reconciling.looking import Looking, profile_of
+from ledger_service.application.reconciling.looking import MAX_IN_SCOPE, Looking, profile_of
 from ledger_service.application.reconciling.ports import Workshop
 from ledger_service.application.reconciling.records import Context, Failure, MatchState
 from ledger_service.application.reconciling.settling import Settling
@@ -71,7 +71,13 @@ class Writing(Looking):
     async def _carried(self, context: Context, book: Book, state: State, until: date) -> list[OpenItem]:
         """Transactions that count after a day."""
         return await self._store.items_since(
-            book, context.account.normal_side, context.entity.time_zone, state.entry_number, until + DAY, ()
+            book,
+            context.account.normal_side,
+            context.entity.time_zone,
+            state.entry_number,
+            until + DAY,
+            (),
+            MAX_IN_SCOPE,
         )
 
     async def _items_numbered(
@@ -81,9 +87,16 @@ class Writing(Looking):
         if not numbers:
             return {}
         found = await self._store.items_since(
-            book, context.account.normal_side, context.entity.time_zone, state.entry_number, _NO_DAY, numbers
+            book,
+            context.account.normal_side,
+            context.entity.time_zone,
+            state.entry_number,
+            _NO_DAY,
+            numbers,
+            MAX_IN_SCOPE,
         )
-        return {item.transaction_no: item for item in found}
+        wanted = set(numbers)
+        return {item.transaction_no: item for item in found if item.transaction_no in wanted}
 
     def _check_begun(self, context: Context, state: State) -> Baseline:
         if state.baseline is None:

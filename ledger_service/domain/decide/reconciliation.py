@@ -23,7 +23,9 @@ def advance(book: Book, command: AdvanceReconciliation) -> Applied | Refused:
             )
         )
     present = book.reconciliations.get((account.account_no, command.currency), 0)
-    if present != command.from_revision or not all(_can_freeze(book, number) for number in command.freezes):
+    if present != command.from_revision or not all(
+        _can_freeze(book, number, command.as_of) for number in command.freezes
+    ):
         return Refused(
             LedgerError(
                 Reason.RECONCILIATION_CHANGED,
@@ -54,6 +56,12 @@ def advance(book: Book, command: AdvanceReconciliation) -> Applied | Refused:
     return Applied(row.sequence, reconciliation_revision=revision)
 
 
-def _can_freeze(book: Book, transaction_no: int) -> bool:
+def _can_freeze(book: Book, transaction_no: int, as_of: int) -> bool:
+    """Whether it is CLEARED for good and was not touched since: an edit leaves it CLEARED, on other accounts."""
     transaction = book.transactions.get(transaction_no)
-    return transaction is not None and transaction.status is Status.CLEARED and transaction.expire_time is None
+    return (
+        transaction is not None
+        and transaction.status is Status.CLEARED
+        and transaction.expire_time is None
+        and transaction.sequence <= as_of
+    )

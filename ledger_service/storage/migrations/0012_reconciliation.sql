@@ -205,7 +205,7 @@ CREATE TABLE ledger.reconciliation_baselines (
     carried_amounts      numeric(38, 0)[] NOT NULL,
     carried_lines        int8[] NOT NULL,
     carried_matches      int8[] NOT NULL,
-    -- What was closed, as it was read then.
+    -- What was begun or closed, as it was read then; NULL: an import began it.
     report               jsonb,
     PRIMARY KEY (entity_no, stage_no),
     CHECK (cardinality(carried_transactions) = cardinality(carried_amounts))
@@ -218,6 +218,8 @@ CREATE TABLE ledger.frozen_transactions (
     stage_no       int8 NOT NULL,
     PRIMARY KEY (entity_no, transaction_no, stage_no)
 );
+-- Each change of a reconciliation looks, under the entity's lock, at what its stage freezes.
+CREATE INDEX frozen_transactions_by_stage ON ledger.frozen_transactions (entity_no, stage_no);
 
 -- Facts: not changed, not added to a stage that counts already, deleted only as long as it does not count.
 CREATE FUNCTION ledger.check_staged() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
@@ -273,13 +275,15 @@ BEGIN
         RAISE EXCEPTION 'revision % of the reconciliation of account % of entity % reopens what is not its last closing',
             NEW.revision, NEW.account_no, NEW.entity_no USING ERRCODE = 'integrity_constraint_violation';
     END IF;
-    -- What is frozen stays as it is: it is CLEARED, and will not expire.
+    -- What is frozen stays as it is: it is CLEARED, will not expire, and was not edited since the closing was worked out.
     IF EXISTS (
         SELECT FROM frozen_transactions f
         LEFT JOIN open_transactions o ON o.entity_no = f.entity_no AND o.transaction_no = f.transaction_no
         LEFT JOIN events e ON e.entity_no = o.entity_no AND e.sequence = o.sequence
         WHERE f.entity_no = NEW.entity_no AND f.stage_no = NEW.stage_no
-          AND (NEW.action <> 9 OR e.status IS DISTINCT FROM 2 OR e.expire_time IS NOT NULL)
+          AND (NEW.action <> 9 OR e.status IS DISTINCT FROM 2 OR e.expire_time IS NOT NULL OR o.sequence > (
+              SELECT b.sequence FROM reconciliation_baselines b
+              WHERE b.entity_no = NEW.entity_no AND b.stage_no = NEW.stage_no))
     ) THEN
         RAISE EXCEPTION 'closing % of the reconciliation of account % of entity % freezes what is not cleared',
             NEW.revision, NEW.account_no, NEW.entity_no USING ERRCODE = 'integrity_constraint_violation';

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ledger_service.storage import migrate
 from ledger_service.storage.proof.findings import Findings, Rule
+from ledger_service.storage.proof.rights import FACTS
 
 _WHOLE = "BEFORE DELETE OR UPDATE OR TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 _KEPT = "BEFORE DELETE OR TRUNCATE ON ledger.{table} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
@@ -33,22 +34,11 @@ _STAGED = (
     "FOR EACH STATEMENT EXECUTE FUNCTION {{function}}()"
 )
 _STAGED_IN, _STAGED_OUT = _STAGED.format(act="INSERT", rows="NEW"), _STAGED.format(act="DELETE", rows="OLD")
-_FACTS = (
-    "reconciliation_profiles",
-    "statement_files",
-    "statements",
-    "statement_lines",
-    "reconciliation_matches",
-    "reconciliation_decisions",
-    "reconciliation_findings",
-    "reconciliation_baselines",
-    "frozen_transactions",
-)
 
 TRIGGERS = {
-    **{(table, "immutable"): (_FROZEN, "refuse_change") for table in (*_FACTS, "reconciliation_stages")},
-    **{(table, "check_added"): (_STAGED_IN, "check_staged") for table in _FACTS},
-    **{(table, "check_dropped"): (_STAGED_OUT, "check_staged") for table in _FACTS},
+    **{(table, "immutable"): (_FROZEN, "refuse_change") for table in (*FACTS, "reconciliation_stages")},
+    **{(table, "check_added"): (_STAGED_IN, "check_staged") for table in FACTS},
+    **{(table, "check_dropped"): (_STAGED_OUT, "check_staged") for table in FACTS},
     ("reconciliation_revisions", "immutable"): (_WHOLE, "refuse_change"),
     ("reconciliation_revisions", "check_revision"): (_MADE, "check_revision"),
     ("events", "immutable"): (_WHOLE, "refuse_change"),

@@ -19,7 +19,7 @@ from ledger_service.storage.database import (
 from ledger_service.storage.proof.findings import Findings, Rule
 
 _ENTITY_DATA = ("accounts", "account_limits", "categories", "events", "entries", "commits", "open_transactions")
-_STAGED = (
+FACTS = (
     "reconciliation_profiles",
     "statement_files",
     "statements",
@@ -29,8 +29,9 @@ _STAGED = (
     "reconciliation_findings",
     "reconciliation_baselines",
     "frozen_transactions",
-    "reconciliation_stages",
 )
+"""Tables that are written under a stage (migration 0012)."""
+_STAGED = (*FACTS, "reconciliation_stages")
 _RECONCILIATION = (*_STAGED, "reconciliation_revisions")
 _FINDING = (
     "search_text",

@@ -31,8 +31,12 @@ SELECT COALESCE((
        clock_timestamp() AS now
 
 -- name: baseline
--- $4 the day that it ends (NULL: the newest). Closings that were taken back do not count.
-SELECT b.*, r.revision, r.action, v.actor, v.recorded_time
+-- $4 the day that it ends; NULL: the newest, without its report, which may be large and is not looked at. Closings that
+-- were taken back do not count.
+SELECT b.until, b.statement_balance, b.ledger_balance, b.settled_statement, b.settled_ledger, b.sequence, b.entry_number,
+       b.line_number, b.match_number, b.carried_transactions, b.carried_amounts, b.carried_lines, b.carried_matches,
+       b.stage_no, CASE WHEN $4::date IS NOT NULL THEN b.report::text END AS report,
+       r.revision, r.action, v.actor, v.recorded_time
 FROM reconciliation_revisions r
 JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
 JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
@@ -40,6 +44,20 @@ WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action IN
   AND ($4::date IS NULL OR (b.until = $4 AND r.action = 9))
   AND NOT EXISTS (SELECT FROM reconciliation_revisions o WHERE o.entity_no = r.entity_no AND o.reopens = r.stage_no)
 ORDER BY r.revision DESC LIMIT 1
+
+-- name: baseline_of
+-- $4 the revision that it is of.
+SELECT b.*, r.revision, r.action, v.actor, v.recorded_time
+FROM reconciliation_revisions r
+JOIN reconciliation_baselines b ON b.entity_no = r.entity_no AND b.stage_no = r.stage_no
+JOIN events v ON v.entity_no = r.entity_no AND v.sequence = r.sequence
+WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
+
+-- name: profile_of
+-- $4 the revision that it is of.
+SELECT p.profile::text AS profile FROM reconciliation_revisions r
+JOIN reconciliation_profiles p ON p.entity_no = r.entity_no AND p.stage_no = r.stage_no
+WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.revision = $4
 
 -- name: scope_lines
 -- $4 after this number, $5 and these, $6 limit.
@@ -54,6 +72,13 @@ FROM (
 JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
 ORDER BY l.number LIMIT $6
 
+-- name: lines_after
+-- $4 day, $5 limit. Of the whole history.
+SELECT l.number FROM statement_lines l
+JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
+WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.booking_date > $4
+ORDER BY l.number LIMIT $5
+
 -- name: scope_matches
 -- $4 after this number, $5 and these, $6 limit. With what was decided about each last.
 SELECT m.number, COALESCE(d.state, m.state) AS state, m.rule, m.lines, m.transactions, m.why, m.write_off_account_no,
@@ -67,16 +92,16 @@ FROM (
 ) m
 JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
 LEFT JOIN LATERAL (
-    SELECT x.state, x.transaction_no FROM reconciliation_decisions x
+    SELECT (array_agg(x.state ORDER BY v.revision DESC))[1] AS state, max(x.transaction_no) AS transaction_no
+    FROM reconciliation_decisions x
     JOIN reconciliation_revisions v ON v.entity_no = x.entity_no AND v.stage_no = x.stage_no
     WHERE x.entity_no = $1 AND x.account_no = $2 AND x.currency = $3 AND x.match_number = m.number
-    ORDER BY v.revision DESC LIMIT 1
 ) d ON true
 ORDER BY m.number LIMIT $6
 
 -- name: stated
 -- $4 the day from which on.
-SELECT s.number, s.closing_date, s.closing_balance FROM statements s
+SELECT s.number, s.closing_date, s.closing_balance, s.opening_balance FROM statements s
 JOIN reconciliation_revisions r ON r.entity_no = s.entity_no AND r.stage_no = s.stage_no
 WHERE s.entity_no = $1 AND s.account_no = $2 AND s.currency = $3 AND s.closing_balance IS NOT NULL
   AND s.closing_date >= $4
@@ -129,7 +154,7 @@ ORDER BY n.transaction_no LIMIT $9
 
 -- name: history_items
 -- As scope_items up to entry $6: transactions effective from day $7 on, which are all behind the newest entry before which
--- nothing was effective later; and transactions $8, whenever they were.
+-- nothing was effective later; and transactions $8, whenever they were. $9 limit.
 WITH moved AS (
     SELECT e.sequence, e.side, e.kind, COALESCE(e.wide[1], e.amount) AS amount, v.transaction_no
     FROM entries e
@@ -172,7 +197,7 @@ LEFT JOIN LATERAL (
     WHERE v.entity_no = $1 AND v.transaction_no = n.transaction_no AND v.revision > 1 ORDER BY v.revision DESC LIMIT 1
 ) v ON true
 WHERE n.amount <> 0
-ORDER BY n.transaction_no
+ORDER BY n.transaction_no LIMIT $9
 
 -- name: ledger_balance
 -- $4 the side on which the account grows, $5 time zone, $6 day, $7 up to this entry. Posted and pending at the end of the
@@ -206,11 +231,11 @@ WHERE EXISTS (
     WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.identity = i.identity)
 
 -- name: revision_of_file
--- $4 digest.
+-- $4 digest. The newest: it may have been sent again with a balance that the file does not tell.
 SELECT r.revision FROM reconciliation_revisions r
 JOIN statement_files f ON f.entity_no = r.entity_no AND f.stage_no = r.stage_no
 WHERE r.entity_no = $1 AND r.account_no = $2 AND r.currency = $3 AND r.action = 3 AND f.sha256 = $4
-ORDER BY r.revision LIMIT 1
+ORDER BY r.revision DESC LIMIT 1
 
 -- name: statements
 -- $4 before this number (NULL: from the newest), $5 limit, $6 only of this revision (NULL: of any).
@@ -225,7 +250,8 @@ ORDER BY s.number DESC LIMIT $5
 
 -- name: lines
 -- $4 the statement (0: any), $5 state (0: any), $6 after this number, $7 limit, $8 after this line of the baseline's, $9
--- lines that it carries over, $10 matches after this one, $11 matches that it carries over.
+-- lines that it carries over, $10 matches after this one, $11 matches that it carries over, $12 bytes: the page ends with the
+-- line that reaches them. `found` is how many there would be without.
 WITH live AS MATERIALIZED (
     SELECT DISTINCT ON (u.line) u.line, m.number, m.state FROM (
         SELECT s.number, COALESCE(d.state, s.state) AS state, s.lines FROM reconciliation_matches s
@@ -243,7 +269,10 @@ WITH live AS MATERIALIZED (
     WHERE m.state <= 2
     ORDER BY u.line, m.number DESC
 )
-SELECT l.*, COALESCE(v.number, 0) AS match, COALESCE(v.state + 1, 1) AS state
+SELECT * FROM (
+    SELECT y.*, count(*) OVER () AS found, sum(y.size) OVER (ORDER BY y.number) - y.size AS before FROM (
+SELECT l.*, COALESCE(v.number, 0) AS match, COALESCE(v.state + 1, 1) AS state,
+       octet_length(l.raw) + octet_length(l.text) + 500 AS size
 FROM statement_lines l
 JOIN reconciliation_revisions r ON r.entity_no = l.entity_no AND r.stage_no = l.stage_no
 LEFT JOIN live v ON v.line = l.number
@@ -251,10 +280,16 @@ WHERE l.entity_no = $1 AND l.account_no = $2 AND l.currency = $3 AND l.number > 
   AND CASE WHEN $4::int8 <> 0 THEN l.statement_number = $4 ELSE l.number > $8 OR l.number = ANY ($9::int8[]) END
   AND ($5::int4 = 0 OR COALESCE(v.state + 1, 1) = $5)
 ORDER BY l.number LIMIT $7
+    ) y
+) z
+WHERE z.before < $12 ORDER BY z.number
 
 -- name: matches
--- $4 state (0: any), $5 rule ('': any), $6 after this number, $7 limit, $8 only these (NULL: any).
+-- $4 state (0: any), $5 rule ('': any), $6 after this number, $7 limit, $8 only these (NULL: any), $9 bytes: the page ends with
+-- the match that reaches them. `found` is how many there would be without.
 SELECT * FROM (
+SELECT y.*, count(*) OVER () AS found, sum(y.size) OVER (ORDER BY y.number) - y.size AS before FROM (
+SELECT x.*, (cardinality(x.lines) + cardinality(x.transactions)) * 40 + octet_length(x.why) + 500 AS size FROM (
     SELECT m.number, COALESCE(d.state, m.state) AS state, m.rule, m.lines, m.transactions, m.difference, m.score, m.why,
            m.note, a.account_id AS write_off_account_id, m.write_off_description, v.actor, v.recorded_time,
            d.actor AS decided_by, d.recorded_time AS decided_time, d.transaction_no, d.note AS decision_note
@@ -279,6 +314,9 @@ SELECT * FROM (
 ) x
 WHERE $4::int4 = 0 OR x.state = $4
 ORDER BY x.number LIMIT $7
+) y
+) z
+WHERE z.before < $9 ORDER BY z.number
 
 -- name: closings
 -- $4 before this revision (NULL: from the newest), $5 limit.

@@ -277,15 +277,17 @@ WHERE m.lines IS NULL
 -- name: reconciliation_doubles
 -- Nothing is in two matches that hold.
 WITH states AS (
-    SELECT m.entity_no, m.account_no, m.currency, m.number, m.state, r.revision, m.lines, m.transactions
+    SELECT m.entity_no, m.account_no, m.currency, m.number, m.state, r.revision, m.lines, m.transactions,
+           NULL::int8 AS written_off
     FROM reconciliation_matches m
     JOIN reconciliation_revisions r ON r.entity_no = m.entity_no AND r.stage_no = m.stage_no
     UNION ALL
-    SELECT d.entity_no, d.account_no, d.currency, d.match_number, d.state, r.revision, NULL, NULL
+    SELECT d.entity_no, d.account_no, d.currency, d.match_number, d.state, r.revision, NULL, NULL, d.transaction_no
     FROM reconciliation_decisions d
     JOIN reconciliation_revisions r ON r.entity_no = d.entity_no AND r.stage_no = d.stage_no
 ), live AS (
-    SELECT entity_no, account_no, currency, number, max(lines) AS lines, max(transactions) AS transactions
+    SELECT entity_no, account_no, currency, number, max(lines) AS lines, max(transactions) AS transactions,
+           max(written_off) AS written_off
     FROM states GROUP BY entity_no, account_no, currency, number
     HAVING (array_agg(state ORDER BY revision DESC))[1] <= 2
 )
@@ -295,6 +297,8 @@ FROM (
     SELECT l.entity_no, l.account_no, l.currency, 'line' AS what, u.member FROM live l CROSS JOIN unnest(l.lines) AS u (member)
     UNION ALL
     SELECT l.entity_no, l.account_no, l.currency, 'transaction', u.member FROM live l CROSS JOIN unnest(l.transactions) AS u (member)
+    UNION ALL
+    SELECT l.entity_no, l.account_no, l.currency, 'transaction', l.written_off FROM live l WHERE l.written_off IS NOT NULL
 ) x
 GROUP BY x.entity_no, x.account_no, x.currency, x.what, x.member HAVING count(*) > 1
 
