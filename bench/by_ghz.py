@@ -21,7 +21,7 @@ from bench.requests import Mix, Requests
 from ledger.v1 import account_service_pb2, transaction_service_pb2
 
 _CALL = "ledger.v1.TransactionService/CreateTransaction"
-_MOST_CALLS_PER_SECOND = 9_000
+_MOST_CALLS_PER_SECOND = 15_000
 """More requests than this are not prepared; a run that reaches it fails and says so."""
 
 

@@ -50,7 +50,7 @@ def _options(arguments: list[str] | None = None) -> Options:
     )  # fmt: skip
     parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("BENCH_DATA") or ROOT / ".cache" / "bench"),
-        help="folder in which the large ledger is kept, some 10 GiB (default .cache/bench, or BENCH_DATA)",
+        help="folder in which the large ledger is kept, some 13 GiB (default .cache/bench, or BENCH_DATA)",
     )  # fmt: skip
     parser.add_argument("--results", type=Path, default=ROOT / "bench" / "results", help="folder of what came out")
     given = parser.parse_args(arguments)
@@ -109,7 +109,7 @@ async def run(options: Options) -> int:
     console.print(report.table(outcomes))
     for one in runs:
         console.print(f"{one.key} verified: {one.facts.get('verified')}", highlight=False)
-    console.print(f"{written}.json, .html", highlight=False)
+    console.print(f"{written}.json, .html, .md", highlight=False)
     return 1 if any(one.verdict is Verdict.MISSED for one in outcomes) else 0
 
 
@@ -125,6 +125,7 @@ def _write(
     path = options.results / f"{began:%Y%m%dT%H%M%S}"
     report.write(path.with_suffix(".json"), report.content(runs, options, described, settings, when))
     path.with_suffix(".html").write_text(picture.page(runs, options, described, settings, when), "utf-8")
+    path.with_suffix(".md").write_text(report.markdown(runs), "utf-8")
     return path
 
 

@@ -125,22 +125,23 @@ class Dataset:
         finally:
             await postgres.stop()
 
-    async def ensure(self, token: str, say: Callable[[str], None]) -> State:
-        """Make what is missing of it: rows, proof, and the tokens of the last pages."""
+    async def ensure(self, token: str, say: Callable[[str], None], *, with_last_pages: bool = False) -> State:
+        """Make what is missing of it: rows, proof, and where wanted the tokens of the last pages, which take long."""
         state = self.state()
-        if len(state.chunks) == CHUNKS and state.verified and state.last_pages:
+        needs_pages = with_last_pages and not state.last_pages
+        if len(state.chunks) == CHUNKS and state.verified and not needs_pages:
             return state
         async with self.served(token) as service, service.client() as client:
             if len(state.chunks) < CHUNKS:
                 await self._fill(client, state, say)
                 await _analyze(service.dsn)
-            if not state.last_pages:
-                say(f"{self.transactions:,} transactions: walking through all pages, for the last ones")
-                state.last_pages = await find_last_pages(client, ENTITY, BUSY, MONTH)
-                self.save(state)
             if state.verified is None:
                 say(f"{self.transactions:,} transactions: verifying every entry")
                 state.verified = await serving.prove(service.dsn)
+                self.save(state)
+            if needs_pages:
+                say(f"{self.transactions:,} transactions: walking through all pages, for the last ones")
+                state.last_pages = await find_last_pages(client, ENTITY, BUSY, MONTH)
                 self.save(state)
         return state
 

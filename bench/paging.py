@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -41,13 +42,14 @@ def entries_request(entity: str, account: str) -> accounts_pb.ListEntriesRequest
 async def find_last_pages(
     client: LedgerClient, entity: str, account: str, month: tuple[datetime, datetime]
 ) -> LastPages:
-    """Walk through all three lists."""
+    """Walk through all three lists, side by side: some 5,000 pages of 1,000 transactions for 5,000,000."""
     transactions, entries = client.transactions.ListTransactions, client.accounts.ListEntries
-    return {
-        "list": await _last_token(transactions, list_request(entity), lambda page: len(page.transactions)),
-        "month": await _last_token(transactions, month_request(entity, month), lambda page: len(page.transactions)),
-        "entries": await _last_token(entries, entries_request(entity, account), lambda page: len(page.entries)),
+    walks = {
+        "list": _last_token(transactions, list_request(entity), lambda page: len(page.transactions)),
+        "month": _last_token(transactions, month_request(entity, month), lambda page: len(page.transactions)),
+        "entries": _last_token(entries, entries_request(entity, account), lambda page: len(page.entries)),
     }
+    return dict(zip(walks, await asyncio.gather(*walks.values()), strict=True))
 
 
 async def _last_token(call: Any, request: Any, size_of: Callable[[Any], int]) -> str:  # noqa: ANN401

@@ -114,6 +114,25 @@ def is_durable(settings: dict[str, str]) -> bool:
     return all(settings[name] == "on" for name in ("fsync", "synchronous_commit", "full_page_writes"))
 
 
+def markdown(runs: Sequence[Run]) -> str:
+    """The two tables as docs/performance.md shows them."""
+    lines = [
+        "| | what | median (lowest – highest) | wanted | stretch | verdict |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for run in runs:
+        for one in run.outcomes():
+            wanted, stretch = one.target.limits()
+            what = f"{one.target.what}, {one.note}" if one.note else one.target.what
+            lines.append(f"| {one.target.key} | {what} | {spread(one)} | {wanted} | {stretch} | {_verdict(one)} |")
+    lines += ["", "| | measured | per second | p50 | p99 |", "| --- | --- | ---: | ---: | ---: |"]
+    for run in runs:
+        for label, _, rate, p50, p99 in medians(run):
+            per_second = "–" if rate is None else f"{rate:,.0f}"
+            lines.append(f"| {run.key} | {label} | {per_second} | {_milliseconds(p50)} | {_milliseconds(p99)} |")
+    return "\n".join(lines) + "\n"
+
+
 def write(path: Path, found: dict[str, Any]) -> None:
     """As JSON; short numbers, or the slices would fill megabytes."""
     path.write_text(json.dumps(_rounded(found), indent=1) + "\n", "utf-8")

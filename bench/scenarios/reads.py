@@ -51,7 +51,7 @@ async def pages(run: Run) -> None:
     """R2: pages of 50 of the large ledger and of the small one, each on a PostgreSQL and a service of its own."""
     large = Dataset.of(run.options.data, run.options.scaled(LARGE, LEAST))
     small = Dataset.of(run.options.data, run.options.scaled(SMALL, LEAST // 2))
-    states = [await one.ensure(run.token, run.say) for one in (large, small)]
+    states = [await one.ensure(run.token, run.say, with_last_pages=True) for one in (large, small)]
     _state_facts(run, *states)
     async with AsyncExitStack() as stack:
         kinds = []

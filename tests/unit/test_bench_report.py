@@ -93,6 +93,15 @@ def test_the_json_states_what_was_measured(tmp_path: Path) -> None:
     assert measured[0]["slices"]
 
 
+def test_the_tables_for_the_documentation_say_the_same() -> None:
+    lines = report.markdown([_run("B1", 0.5, 0.6, 0.7)]).splitlines()
+    assert lines[2].startswith("| B1 | batches of 1,000, one entity ÷ raw COPY | 0.60 (0.50 – 0.70) | ≥ 0.55 |")
+    assert lines[2].endswith("| reached (not in every round) |")
+    assert lines[-2:] == [
+        "| B1 | ours | 10 | 100.00 ms | 100.00 ms |", "| B1 | yardstick & co | 10 | 100.00 ms | 100.00 ms |",
+    ]  # fmt: skip
+
+
 def test_commits_that_are_not_durable_are_said_so() -> None:
     run = _run("B1", 0.5)
     found = report.content([run], run.options, _MACHINE, {**_SETTINGS, "synchronous_commit": "off"}, "now")
