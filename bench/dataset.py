@@ -41,7 +41,7 @@ LAST_CHUNKS = 5
 """Those that are set beside the first one."""
 BATCH = 1_000
 _RECIPE = 1
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.2
 _TELL_EVERY = 5
 """Chunks between two lines of progress."""
 _IN_FLIGHT = 2

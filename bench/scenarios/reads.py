@@ -18,7 +18,7 @@ from ledger.v1 import transaction_service_pb2 as pb
 from ledger_client import LedgerClient, timestamp
 
 LARGE, SMALL = 5_000_000, 10_000
-LEAST = 4_000
+LEAST = 2_600
 """Transactions of the large ledger at any scale: a month must fill a page."""
 _MOST_FOUND = 10_000
 """Transactions that a search can be paged through."""
