@@ -23,7 +23,7 @@ from rich.console import Console
 
 from bench import machine, picture, report
 from bench.child import ROOT
-from bench.driving import driver
+from bench.driving import GENERATORS, driver
 from bench.errors import BenchError
 from bench.running import Options, Run
 from bench.scenarios import EXTRA, SCENARIOS
@@ -49,6 +49,9 @@ def _options(arguments: list[str] | None = None) -> Options:
         help="share of all sizes, above 0 up to 1: to try the bench itself; verdicts are for 1 alone",
     )  # fmt: skip
     parser.add_argument(
+        "--generator", choices=GENERATORS, default="auto", help="of single calls (default auto: ghz where there is one)"
+    )  # fmt: skip
+    parser.add_argument(
         "--data", type=Path, default=Path(os.environ.get("BENCH_DATA") or ROOT / ".cache" / "bench"),
         help="folder in which the large ledger is kept, some 13 GiB (default .cache/bench, or BENCH_DATA)",
     )  # fmt: skip
@@ -59,7 +62,9 @@ def _options(arguments: list[str] | None = None) -> Options:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
     if given.rounds < 1 or given.seconds <= 0 or given.workers < 1 or not 0 < given.scale <= 1:
         parser.error("rounds and workers from 1, seconds above 0, scale above 0 up to 1")
-    return Options(only, given.rounds, given.seconds, given.workers, given.scale, given.data, given.results)
+    return Options(
+        only, given.rounds, given.seconds, given.workers, given.scale, given.generator, given.data, given.results
+    )
 
 
 def _say(text: str) -> None:
@@ -86,7 +91,7 @@ async def run(options: Options) -> int:
         postgres = await EmbeddedPostgres.start(Path(folder) / "data", progress=lambda _: None)
         try:
             settings = await machine.database_settings(postgres.dsn)
-            async with driver() as drivers:
+            async with driver(options.generator) as drivers:
                 for key in chosen:
                     now = key
                     one = Run(key, options, postgres, drivers, secrets.token_urlsafe(24), _say)

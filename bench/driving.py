@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import by_ghz
 from bench.child import Child, child
+from bench.errors import BenchError
 from bench.figures import Calls
 from bench.requests import Mix
 
@@ -83,9 +84,16 @@ class Driver:
         return self._children[: 1 if load.kind == "batch" else min(PROCESSES, load.concurrency)]
 
 
+GENERATORS = ("auto", "ghz", "python")
+"""Of single calls; auto: ghz where there is one."""
+
+
 @asynccontextmanager
-async def driver() -> AsyncIterator[Driver]:
-    """Start the generators; at the end they are gone."""
+async def driver(generator: str = "auto") -> AsyncIterator[Driver]:
+    """Start the generators; at the end they are gone. Raises BenchError when there is no ghz but it is wanted."""
+    program = None if generator == "python" else by_ghz.find()
+    if generator == "ghz" and program is None:
+        raise BenchError("there is no ghz: scripts/install_ghz installs it where there is Go")
     async with AsyncExitStack() as stack:
         children = [await stack.enter_async_context(child("bench.load")) for _ in range(PROCESSES)]
-        yield Driver(children, by_ghz.find())
+        yield Driver(children, program)

@@ -186,10 +186,13 @@ def _line(one: Measurement, axes: _Axes, colour: str, value_of: Callable[[Slice]
         for each in one.slices
         if (value := value_of(each)) is not None
     ]
-    # Steps, because a slice is a mean over its time.
-    path = " ".join(f"{left:.1f},{y:.1f} {right:.1f},{y:.1f}" for left, right, y in places)
+    # Steps, because a slice is a mean over its time; nothing where nothing was answered.
+    steps, end = [], -1.0
+    for left, right, y in places:
+        steps.append(f"{'L' if left - end < 1 else 'M'}{left:.1f},{y:.1f} L{right:.1f},{y:.1f}")
+        end = right
     dashed = ' stroke-dasharray="5 3"' if one.is_yardstick else ""
-    return f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.8"{dashed}/>'
+    return f'<path d="{" ".join(steps)}" fill="none" stroke="{colour}" stroke-width="1.8"{dashed}/>'
 
 
 def _band(

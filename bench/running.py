@@ -36,6 +36,7 @@ class Options:
     seconds: float = 4.0
     workers: int = 1
     scale: float = 1.0
+    generator: str = "auto"
     data: Path = Path(".cache/bench")
     results: Path = Path("bench/results")
 

@@ -141,7 +141,7 @@ def test_the_page_is_whole_and_needs_nothing_from_outside() -> None:
     assert tags.seen.count("svg") == 5
     assert tags.seen.count("rect") == 5
     # Two measurements in each of two rounds, rate and latency each; one round more for G1.
-    assert tags.seen.count("polyline") == 12
+    assert tags.seen.count("path") == 12
     assert "a &lt;fast&gt; one" in page
     assert "yardstick &amp; co" in page
     assert "40% busy before the start" in page
