@@ -222,7 +222,7 @@ async def decide(shell: Shell) -> None:
             "reference": reference, "description": text, "status": "POSTED", "state": "OPEN", "match_number": 0,
         }
         for key, day, amount, party, reference, text in (
-            ("cash-2", "2026-06-12", "40.00", None, None, "cash"),
+            ("cash-2", "2026-06-12", "40.00", None, None, "cash 2"),
             ("invoice-1009", "2026-06-30", "75.00", "Late Ltd", "INV-1009", "Invoice 1009"),
         )
     ]  # fmt: skip

@@ -292,6 +292,39 @@ async def test_files_that_do_not_belong_here(client: Client) -> None:
     assert (refused.reason, refused.metadata["currency"]) == ("RECONCILIATION_NOT_FOUND", "EUR,USD")
 
 
+async def test_a_file_of_another_bank_account_is_refused(client: Client) -> None:
+    books = await books_of(client)
+    await books.send(file_of(statement([Booked(day(3), 100)], account="DE02500105170137075030")))
+    renumbered = "DE88100900001234567892"
+    other = file_of(statement([Booked(day(5), 100)], account=renumbered))
+    refused = await refusal(books.send(other))
+    assert (refused.code.name, refused.reason) == ("INVALID_ARGUMENT", "STATEMENT_MISMATCH")
+    # The number within the IBAN is the same account.
+    assert (await books.send(file_of(statement([Booked(day(5), 200)], account="0137075030")))).lines == 1
+    # And so is another one, if the caller says so; then it must be that one.
+    said = {"bank_account": "DE88 1009 0000 1234 5678 92"}
+    wrong = file_of(statement([Booked(day(6), 300)], account="DE02500105170137075030"))
+    assert (await refusal(books.send(wrong, **said))).reason == "STATEMENT_MISMATCH"
+    assert (await books.send(other, **said)).lines == 1
+    assert (await books.send(file_of(statement([Booked(day(7), 400)], account=renumbered)))).lines == 1
+
+
+async def test_statements_of_one_day_that_go_on_bring_all_lines(client: Client) -> None:
+    books = await books_of(client)
+    coffee = Booked(day(4), -500, "", "coffee")
+    days = {"morning": (2000, 1500), "noon": (1500, 1000), "evening": (1000, 500)}
+    files = {
+        name: file_of(statement([coffee], opening=(day(4), opening), closing=(day(4), closing), number=name))
+        for name, (opening, closing) in days.items()
+    }
+    for name in ("morning", "noon", "evening"):
+        await books.send(files[name], file_name=name)
+    assert [one.amount for one in await books.lines()] == ["-5.00"] * 3
+    report = await books.report(day(4))
+    assert (report.equation.statement_balance, report.equation.statement_gap) == ("5.00", "0.00")
+    check_equation(report, await books.ledger_balance(day(4)))
+
+
 async def test_lines_that_overlap_come_in_once(client: Client) -> None:
     books = await books_of(client)
     twins = (Booked(day(4), 500, "", "coffee"), Booked(day(4), 500, "", "coffee"))

@@ -41,7 +41,13 @@ def use(browser: Any, url: str, picture: Path) -> None:
     wait.until(lambda _: len(browser.find_elements(By.CSS_SELECTOR, ".opblock")) > 30)
     assert browser.title == "Ledger API"
     tags = [one.text for one in browser.find_elements(By.CSS_SELECTOR, ".opblock-tag a span")]
-    assert [tag.split("\n")[0] for tag in tags] == ["Transactions", "Accounts", "Categories", "Entities"]
+    assert [tag.split("\n")[0] for tag in tags] == [
+        "Transactions",
+        "Accounts",
+        "Categories",
+        "Reconciliations",
+        "Entities",
+    ]
     browser.save_screenshot(str(picture))
 
     click("button.authorize")

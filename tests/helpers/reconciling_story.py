@@ -33,8 +33,8 @@ _RECORDED: Final = (
     ("card-1", date(2026, 6, 9), "20.00", "acc_sales", "CARD-1", "", "card sale"),
     ("card-2", date(2026, 6, 9), "35.50", "acc_sales", "CARD-2", "", "card sale"),
     ("card-3", date(2026, 6, 9), "14.50", "acc_sales", "CARD-3", "", "card sale"),
-    ("cash-1", date(2026, 6, 12), "40.00", "acc_sales", "", "", "cash"),
-    ("cash-2", date(2026, 6, 12), "40.00", "acc_sales", "", "", "cash"),
+    ("cash-1", date(2026, 6, 12), "40.00", "acc_sales", "", "", "cash 1"),
+    ("cash-2", date(2026, 6, 12), "40.00", "acc_sales", "", "", "cash 2"),
     ("invoice-1009", date(2026, 6, 30), "75.00", "acc_sales", "INV-1009", "Late Ltd", "Invoice 1009"),
 )
 _PENDING: Final = frozenset({"invoice-1002"})

@@ -48,7 +48,7 @@ from ledger_service.statements.csv_mapping import CsvMapping, mapping_of
 
 _MOST_STATEMENTS = 100_000
 _LOOKED_BACK = 1_000
-"""Statements before that a new one may go on from, or be the same as."""
+"""Statements before that a new one is held against."""
 
 
 class _AlreadyHereError(Exception):
@@ -253,7 +253,7 @@ class Bringing(Writing):
         sign = -1 if inverted else 1
         identities, known = await identities_of(
             stated_by(arrived, context.exponent),
-            [Stated.of_record(one, sign) for one in reversed(before)],
+            [Stated.of_record(one, sign) for one in before],
             lambda some: self._store.known_identities(book, some),
         )
         baseline = None

@@ -108,19 +108,20 @@ def _plain_account(text: str) -> str:
     return "".join(one for one in text if one.isalnum()).upper()
 
 
-def stated_by(arrived: Incoming, exponent: int) -> list[tuple[Stated, Sequence[Line], Sequence[Alike]]]:
-    """The statements with their lines, for overlapping.identities_of."""
-    found: list[tuple[Stated, Sequence[Line], Sequence[Alike]]] = []
+def stated_by(arrived: Incoming, exponent: int) -> list[tuple[Stated, Sequence[Alike]]]:
+    """The statements and what their lines are told from others by, for overlapping.identities_of."""
+    found: list[tuple[Stated, Sequence[Alike]]] = []
     for statement, some in zip(arrived.statements, arrived.alike, strict=True):
         opening, closing = statement.opening, statement.closing
+        days = [line.booking_date for line in statement.lines]
+        days += [one.date for one in (opening, closing) if one is not None and one.date is not None]
         stated = Stated(
-            statement.number,
             None if opening is None else minor_units(opening.amount, exponent, opening.line),
             None if closing is None else minor_units(closing.amount, exponent, closing.line),
-            _closing_day(statement),
-            len(statement.lines),
+            min(days, default=None),
+            max(days, default=None),
         )
-        found.append((stated, statement.lines, some))
+        found.append((stated, some))
     return found
 
 

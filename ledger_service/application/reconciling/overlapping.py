@@ -1,8 +1,8 @@
 """Which lines of a file are here already. Pure but for the look at what is known.
 
 Two lines are the same if all that is in them is, and if they are the same of several alike: the second of two coffees
-on a day is the second one in each file that has that day. That holds for files that overlap. A statement that goes on
-where the newest one ended overlaps with none: a coffee in the afternoon's statement is another one than the morning's.
+on a day is the second one in each file that has that day. That holds for files that overlap. But statements whose
+balances make a chain do not overlap: a coffee in the afternoon's statement is another one than the morning's.
 """
 
 from __future__ import annotations
@@ -53,63 +53,68 @@ def _alike(line: Line, seen: Counter[bytes]) -> Alike:
 class Stated:
     """What is known of a statement, with balances in minor units as the bank writes them."""
 
-    bank_number: str
     opening: int | None
     closing: int | None
-    closing_date: date | None
-    lines: int
+    first: date | None
+    """The first of its days, as far as it tells."""
+    last: date | None
 
     @classmethod
     def of_record(cls, record: StatementRecord, sign: int) -> Stated:
         """One that came in before; `sign` -1: balances are kept the other way round."""
         opening, closing = record.opening_balance, record.closing_balance
         return cls(
-            record.bank_number,
             None if opening is None else sign * opening,
             None if closing is None else sign * closing,
-            record.closing_date,
-            record.lines + record.known_lines,
+            record.opening_date or record.closing_date,
+            record.closing_date or record.opening_date,
         )
 
 
 async def identities_of(
-    arrived: Sequence[tuple[Stated, Sequence[Line], Sequence[Alike]]], before: Sequence[Stated], look: Look
+    arrived: Sequence[tuple[Stated, Sequence[Alike]]], before: Sequence[Stated], look: Look
 ) -> tuple[list[list[bytes]], set[bytes]]:
-    """The identity of each line, and those that are known. `before` are the statements that came in, oldest first."""
-    known = await look([one.identity() for _, _, some in arrived for one in some])
-    # Of several of a day the one that came last.
-    dated = sorted(
-        (one for one in before if one.closing_date is not None), key=lambda one: one.closing_date or date.min
-    )
-    newest = dated[-1] if dated else None
+    """The identity of each line, and those that are known. `before` are the statements that came in."""
+    known = await look([one.identity() for _, some in arrived for one in some])
+    others = list(before)
     offsets: dict[bytes, int] = {}
     found = []
-    for stated, lines, some in arrived:
-        goes_on = newest is not None and _goes_on(newest, stated, lines) and stated not in before
+    for stated, some in arrived:
+        is_apart = _is_apart(stated, others)
         identities = []
         for one in some:
-            if goes_on and one.content not in offsets and one.identity() in known:
+            if is_apart and one.content not in offsets and one.identity() in known:
                 offsets[one.content] = await _known_alike(one, look)
             identities.append(one.identity(offsets.get(one.content, 0)))
         found.append(identities)
-        if stated.closing is not None:
-            newest = stated
+        others.append(stated)
     return found, known
 
 
-def _goes_on(newest: Stated, stated: Stated, lines: Sequence[Line]) -> bool:
-    """Whether a statement begins where the newest one ended.
+def _is_apart(stated: Stated, others: Iterable[Stated]) -> bool:
+    """Whether it is one of a chain with all that share a day with it, each beginning where another one ended.
 
-    Where that one came to nothing, so that it ended as it began, a statement of both periods would look the same: then
-    what is known counts as known.
+    Statements that overlap begin or end alike, or hang in the air between. One that came to nothing, so that it ended
+    as it began, could stand anywhere: then nothing is told, and what looks the same counts as the same.
     """
+    chain = [*(one for one in others if _share_a_day(one, stated)), stated]
+    openings = [one.opening for one in chain]
+    closings = [one.closing for one in chain]
     return (
-        stated.opening is not None
-        and stated.opening == newest.closing
-        and newest.opening != newest.closing
-        and newest.closing_date is not None
-        and all(line.booking_date >= newest.closing_date for line in lines)
+        len(chain) > 1
+        and None not in openings
+        and None not in closings
+        and all(one.opening != one.closing for one in chain)
+        and len(set(openings)) == len(set(closings)) == len(chain)
+        and all(one.opening in closings or one.closing in openings for one in chain)
     )
+
+
+def _share_a_day(one: Stated, other: Stated) -> bool:
+    if one.first is None or one.last is None or other.first is None or other.last is None:
+        # When it was nobody knows.
+        return True
+    return one.first <= other.last and other.first <= one.last
 
 
 async def _known_alike(one: Alike, look: Look) -> int:
