@@ -179,10 +179,14 @@ class Dataset:
                 if one.HasField("error"):
                     raise BenchError(f"the service refused a transaction of the set-up: {one.error.message}")
 
-        async with asyncio.TaskGroup() as group:
-            for start in range(first, first + count, BATCH):
-                await room.acquire()
-                group.create_task(send(start, min(start + BATCH, first + count)))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for start in range(first, first + count, BATCH):
+                    await room.acquire()
+                    group.create_task(send(start, min(start + BATCH, first + count)))
+        except ExceptionGroup as failed:
+            # The first one tells why; the others were on their way with it.
+            raise failed.exceptions[0] from None
 
     def request(self, number: int) -> pb.CreateTransactionRequest:
         """The transaction of a number: the same in every run."""
