@@ -74,8 +74,16 @@ class Child:
         return self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether it runs, or did a moment ago."""
-        return self._process.poll() is None
+        """Whether it runs, or did a moment ago; asked while it has nothing to do.
+
+        An idle one says nothing, so what could be read is the end of its output. That comes before the system lets a
+        process be collected, and tells of one that has just been killed.
+        """
+        if self._process.poll() is not None:
+            return False
+        poll = select.poll()
+        poll.register(self._from, select.POLLIN)
+        return not poll.poll(0)
 
     def ask(self, pieces: list[bytes], seconds: float) -> Any:  # noqa: ANN401  # whatever comes back
         """Send a job and wait for its answer, a pair of kind and value.

@@ -47,13 +47,14 @@ async def written(path: Path) -> int:
 
 
 async def gone(pid: int) -> None:
-    """Wait until a process is no more, or only waits to be collected."""
+    """Wait until a process is no more, or only waits to be collected: its last thread has ended and closed its pipes."""
     while True:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
+            threads = len(list(Path(f"/proc/{pid}/task").iterdir()))
         except (FileNotFoundError, ProcessLookupError):
             return
-        if stat.rpartition(")")[2].split()[0] == "Z":
+        if stat.rpartition(")")[2].split()[0] == "Z" and threads <= 1:
             return
         await asyncio.sleep(0.005)
 
