@@ -47,7 +47,7 @@ async def written(path: Path) -> int:
 
 
 async def gone(pid: int) -> None:
-    """Wait until a process is no more, or only waits to be collected: its last thread has ended and closed its pipes."""
+    """Wait until a process is no more, or waits to be collected: its last thread has ended and closed its pipes."""
     while True:
         try:
             stat = Path(f"/proc/{pid}/stat").read_text()
