@@ -15,7 +15,7 @@ from ledger_service.domain.commands import (
 )
 from ledger_service.domain.decide.book import Book
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import Draft, Movement, check_account, check_postings
+from ledger_service.domain.decide.postings import Movement, check_account, check_postings, record
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.identifiers import is_genuine, parse_transaction_id, transaction_id
 from ledger_service.domain.transaction import BalanceAfter, EntryKind, EventKind, Posting, Status, Transaction
@@ -217,12 +217,6 @@ def record_revision(
 ) -> Applied | Refused:
     """Record the next revision of a transaction with the entries of its movements, if the limits allow."""
     sequence = book.sequence + 1
-    draft = Draft(book, sequence, before.effective_time)
-    for entry_kind, (leg, account_no, _, side, currency, amount) in movements:
-        draft.add(entry_kind, leg, account_no, side, currency, amount)
-    error = draft.check_limits()
-    if error is not None:
-        return Refused(error)
     after = before._replace(
         revision=before.revision + 1,
         sequence=sequence,
@@ -231,26 +225,25 @@ def record_revision(
         actor=write.actor,
         **changes,  # type: ignore[arg-type]
     )
-    balances = draft.keep()
-    book.add_event(
-        book.event_row(
-            kind,
-            write,
-            transaction_no=after.transaction_no,
-            revision=after.revision,
-            status=status,
-            postings_at=after.postings_at,
-            effective_time=after.effective_time,
-            expire_time=after.expire_time,
-            description=after.description,
-            reference=after.reference,
-            counterparty=after.counterparty,
-            category_id=after.category_id,
-            metadata=after.metadata,
-            reverses=after.reverses,
-        ),
-        draft.rows,
+    event = book.event_row(
+        kind,
+        write,
+        transaction_no=after.transaction_no,
+        revision=after.revision,
+        status=status,
+        postings_at=after.postings_at,
+        effective_time=after.effective_time,
+        expire_time=after.expire_time,
+        description=after.description,
+        reference=after.reference,
+        counterparty=after.counterparty,
+        category_id=after.category_id,
+        metadata=after.metadata,
+        reverses=after.reverses,
     )
+    balances = record(book, event, movements)
+    if isinstance(balances, LedgerError):
+        return Refused(balances)
     book.set_transaction(after)
     return Applied(sequence, (after,), balances)
 
