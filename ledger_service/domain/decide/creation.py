@@ -41,7 +41,7 @@ def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refu
             assert account is not None
         posting = make(Posting, (leg, account.account_no, account_id, side, currency, amount))
         postings.append(posting)
-        movements.append((kind, posting))
+        movements.append((kind, posting, account))
 
     category_id = command.category_id
     if category_id is not None:

@@ -6,7 +6,7 @@ from ledger_service.domain.commands import ReverseTransaction
 from ledger_service.domain.decide.book import Book
 from ledger_service.domain.decide.lifecycle import find_transaction, public_id
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import check_postings, other_side, record
+from ledger_service.domain.decide.postings import check_postings, movements_of, other_side, record
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.transaction import EntryKind, EventKind, Posting, Status, Transaction
 
@@ -49,7 +49,7 @@ def _record(
         metadata=command.metadata,
         reverses=original.transaction_no,
     )
-    balances = record(book, event, [(EntryKind.POST, posting) for posting in postings])
+    balances = record(book, event, movements_of(book, EntryKind.POST, postings))
     if isinstance(balances, LedgerError):
         return Refused(balances)
     transaction = Transaction(
