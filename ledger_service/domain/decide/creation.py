@@ -6,8 +6,9 @@ from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.domain.decide.categories import check_category
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import Movement, check_account, make, record
+from ledger_service.domain.decide.postings import Movement, check_account, record
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.transaction import EntryKind, EventKind, Posting, Status, Transaction
 
 # Looking up a member of an Enum costs as much as an object.

@@ -12,8 +12,8 @@ from ledger_service.domain.decide import categories, chart, lifecycle, reconcili
 from ledger_service.domain.decide.book import Book, KnownKey
 from ledger_service.domain.decide.creation import create_transaction
 from ledger_service.domain.decide.outcome import Applied, Outcome, Recorded, Refused
-from ledger_service.domain.decide.postings import make
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.snapshots import refusal_snapshot
 from ledger_service.domain.transaction import EventKind
 
