@@ -21,20 +21,14 @@ from ledger_service.application.ports import (
 from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide.book import Book, EventRow
-from ledger_service.storage import database
+from ledger_service.domain.decide.book import Book
+from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
-
-ENTRY_COLUMNS = (
-    "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
-    "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
-    "latest_effective", "wide",
-)  # fmt: skip
 
 _Result = TypeVar("_Result")
 
@@ -160,7 +154,7 @@ class WriteSession:
 
     async def _write(self, books: Sequence[Book]) -> None:
         events = [event for book in books for event in book.events]
-        await self._copy("events_inlet", EventRow._fields, events)
+        await self._copy("events_inlet", copying.EVENT_COLUMNS, copying.event_chunks(events), len(events))
         accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
@@ -169,7 +163,7 @@ class WriteSession:
             )
         entries = [entry for book in books for entry in book.entries]
         if entries:
-            await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
+            await self._copy("entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks(entries), len(entries))
         for book in books:
             await self._write_changes(book)
 
@@ -225,10 +219,10 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes], rows: int) -> None:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
-        _expect(tag, f"COPY {len(records)}")
+        tag = await copying.copy(self._connection, inlet, columns, chunks)
+        _expect(tag, f"COPY {rows}")
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
