@@ -50,10 +50,7 @@ def money(message: protobuf.Message, field: str) -> RawMoney | None:
 
 def postings(messages: Iterable[transaction_pb2.Posting]) -> list[RawPosting]:
     """Legs as written."""
-    return [
-        make(RawPosting, (posting.account_id, posting.side, money(posting, "amount")))
-        for posting in messages
-    ]
+    return [make(RawPosting, (posting.account_id, posting.side, money(posting, "amount"))) for posting in messages]
 
 
 def limits(messages: Iterable[account_pb2.BalanceLimit]) -> list[RawLimit]:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ledger_service.application.committer import Committer, CommitterLimits
-from ledger_service.application.ports import CommitUnknown, Conflict, DatabaseClock, Rejected, Unavailable
+from ledger_service.application.ports import CommitUnknown, Conflict, DatabaseClock, Unavailable
 from ledger_service.domain.account import AccountType, Limit
 from ledger_service.domain.commands import CreateTransaction, NewPosting, Unit
 from ledger_service.domain.decide import Applied, Recorded, Refused
@@ -318,5 +318,3 @@ class World:
 
 FIRST = 3
 """The first sequence that a schedule writes: two accounts were there before."""
-
-__all__ = ["FIRST", "Rejected", "Told", "World"]

@@ -93,7 +93,9 @@ def record(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a c
             if error is not None:
                 return error
         balances.append(
-            make(BalanceAfter, (account_no, account.account_id, account.normal_side, currency, totals, number, sequence))
+            make(
+                BalanceAfter, (account_no, account.account_id, account.normal_side, currency, totals, number, sequence)
+            )
         )
     book.add_event(event, rows, heads)
     return tuple(balances)
