@@ -11,7 +11,7 @@ microseconds since 2000, text is UTF-8, jsonb is a version byte and text, an arr
 from __future__ import annotations
 
 import struct
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -68,22 +68,25 @@ class _Times(dict[datetime, int]):
         return microseconds
 
 
-def event_chunks(rows: Sequence[EventRow]) -> list[bytes]:
-    """The COPY of these rows. Raises ValueError for what no column can take."""
-    return _chunks(_events, rows)
+def event_chunks(pieces: Iterable[Sequence[EventRow]]) -> Iterator[bytes]:
+    """The COPY of the rows of all pieces, each encoded when it is asked for. Raises ValueError for what no column
+    can take.
+    """
+    return _chunks(_events, pieces)
 
 
-def entry_chunks(rows: Sequence[EntryRow]) -> list[bytes]:
-    """The COPY of these rows. Raises ValueError for what no column can take."""
-    return _chunks(_entries, rows)
+def entry_chunks(pieces: Iterable[Sequence[EntryRow]]) -> Iterator[bytes]:
+    """The COPY of the rows of all pieces, each encoded when it is asked for. Raises ValueError for what no column
+    can take.
+    """
+    return _chunks(_entries, pieces)
 
 
-async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Sequence[bytes]) -> str:
-    """Send what `event_chunks` or `entry_chunks` made; answers the command's tag."""
-    # A single message is sent as it is (bytes would be taken for a path); of several, each waits until the
-    # connection takes it.
-    source = memoryview(chunks[0]) if len(chunks) == 1 else _each(chunks)
-    tag: str = await connection.copy_to_table(table, source=source, columns=columns, format="binary")
+async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Iterable[bytes]) -> str:
+    """Send what `event_chunks` or `entry_chunks` make, each chunk when the connection takes it; answers the command's
+    tag. What the chunks raise ends the COPY.
+    """
+    tag: str = await connection.copy_to_table(table, source=_each(chunks), columns=columns, format="binary")
     return tag
 
 
@@ -150,23 +153,23 @@ def _entries(rows: Sequence[EntryRow], texts: _Texts, times: _Times) -> list[byt
     return cells
 
 
-def _chunks(encode: Callable[[Sequence[_Row], _Texts, _Times], list[bytes]], rows: Sequence[_Row]) -> list[bytes]:
+def _chunks(
+    encode: Callable[[Sequence[_Row], _Texts, _Times], list[bytes]], pieces: Iterable[Sequence[_Row]]
+) -> Iterator[bytes]:
     texts, times = _Texts(), _Times()
-    chunks = []
-    try:
-        for first in range(0, len(rows), MAX_CHUNK_ROWS):
-            cells = encode(rows[first : first + MAX_CHUNK_ROWS], texts, times)
-            if first == 0:
-                cells.insert(0, _HEADER)
-            if first + MAX_CHUNK_ROWS >= len(rows):
-                cells.append(_TRAILER)
-            chunks.append(b"".join(cells))
-    except struct.error as error:
-        raise ValueError(f"a number that its column can't take: {error}") from error
-    return chunks
+    header = _HEADER
+    for piece in pieces:
+        for first in range(0, len(piece), MAX_CHUNK_ROWS):
+            try:
+                cells = encode(piece[first : first + MAX_CHUNK_ROWS], texts, times)
+            except struct.error as error:
+                raise ValueError(f"a number that its column can't take: {error}") from error
+            yield header + b"".join(cells)
+            header = b""
+    yield header + _TRAILER
 
 
-async def _each(chunks: Sequence[bytes]) -> AsyncIterator[bytes]:
+async def _each(chunks: Iterable[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, TypeVar
 
 import asyncpg
@@ -21,7 +22,7 @@ from ledger_service.application.ports import (
 from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide.book import Book
+from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
@@ -29,6 +30,8 @@ from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
+
+_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
 _Result = TypeVar("_Result")
 
@@ -63,42 +66,41 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
-        self._has_locks = False
+        self._held: frozenset[int] = frozenset()
+        self._may_hold = False
+        """Whether the server may hold a lock for this session, known or not."""
         self._plan_age = PlanAge()
 
-    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
-        ordered = sorted(entity_nos)
-        if len(ordered) > 1:
-            taken = await _translated(
-                self._connection.fetch,
-                "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
-                "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
-                _LOCK_SPACE,
-                ordered,
-            )
-            if taken:
-                self._has_locks = True
-                return sorted(record[0] for record in taken)
-        await _translated(
-            self._connection.execute, "SELECT pg_advisory_lock($1::int4, $2::int4)", _LOCK_SPACE, ordered[0]
-        )
-        self._has_locks = True
-        return ordered[:1]
-
-    async def begin(self) -> None:
-        """SERIALIZABLE, always; the server must be able to write."""
         self._written = ()
-        await _translated(self._connection.execute, "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+        ordered = sorted(entity_nos)
+        if self._held.issuperset(ordered):
+            await _translated(self._connection.execute, _BEGIN)
+            return ordered
+        await self.unlock()
+        self._may_hold = True
+        locked = await self._try_locks(ordered) if len(ordered) > 1 else []
+        if locked:
+            await _translated(self._connection.execute, _BEGIN)
+        else:
+            locked = ordered[:1]
+            # One message. The lock is waited for in a database transaction of its own: the snapshot of the one that
+            # writes is taken after it.
+            await _translated(
+                self._connection.execute,
+                f"BEGIN; SELECT pg_advisory_lock({_LOCK_SPACE}, {locked[0]:d}); COMMIT; {_BEGIN}",
+            )
+        self._held = frozenset(locked)
+        return locked
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """See storage.loading."""
         return await _translated(self._loader.load, units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book]) -> None:
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
-        self._written = books
-        await _translated(self._write, books)
+        return await _translated(self._write, books, steps)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
@@ -125,20 +127,24 @@ class WriteSession:
 
     async def unlock(self) -> None:
         """All at once."""
-        if self._has_locks:
+        if self._may_hold:
             statement = "SELECT pg_advisory_unlock_all()"
             if self._plan_age.is_over():
                 statement += f"; {DISCARD}"
             await _translated(self._connection.execute, statement)
-            self._has_locks = False
+            self._may_hold, self._held = False, frozenset()
 
     async def was_committed(self, loaded: Loaded) -> bool:
         """One entity tells for all: they were written in one database transaction."""
         book = next(book for book in loaded.books.values() if book.events)
+        entity_no = book.entity.entity_no
+        self._may_hold = True
+        # The lost session held them all and gives them back together.
+        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
         found: bool = await _translated(
             self._connection.fetchval,
             QUERIES["was_committed"],
-            book.entity.entity_no,
+            entity_no,
             book.events[0].sequence,
             loaded.writer,
         )
@@ -152,20 +158,37 @@ class WriteSession:
         """At once, without goodbye: whatever the session held is released by the server."""
         self._connection.terminate()
 
-    async def _write(self, books: Sequence[Book]) -> None:
-        events = [event for book in books for event in book.events]
-        await self._copy("events_inlet", copying.EVENT_COLUMNS, copying.event_chunks(events), len(events))
-        accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
+    async def _try_locks(self, entity_nos: Sequence[int]) -> list[int]:
+        records = await _translated(
+            self._connection.fetch,
+            "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
+            "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
+            _LOCK_SPACE,
+            entity_nos,
+        )
+        return sorted(record[0] for record in records)
+
+    async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        pieces = _events_in_pieces(books, steps)
+        first = next(pieces, None)
+        if first is None:
+            return False
+        tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, copying.event_chunks(chain((first,), pieces)))
+        _expect(tag, f"COPY {sum(len(book.events) for book in books)}")
+        written = self._written = [book for book in books if book.events]
+        accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
-                [(book, account) for book in books for account in book.new_accounts if account.limits]
+                [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = [entry for book in books for entry in book.entries]
+        entries = [entry for book in written for entry in book.entries]
         if entries:
-            await self._copy("entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks(entries), len(entries))
-        for book in books:
+            tag = await self._copy("entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks([entries]))
+            _expect(tag, f"COPY {len(entries)}")
+        for book in written:
             await self._write_changes(book)
+        return True
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -219,10 +242,27 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes], rows: int) -> None:
+    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Iterable[bytes]) -> str:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await copying.copy(self._connection, inlet, columns, chunks)
-        _expect(tag, f"COPY {rows}")
+        return await copying.copy(self._connection, inlet, columns, chunks)
+
+
+def _events_in_pieces(books: Sequence[Book], steps: Iterator[object]) -> Iterator[list[EventRow]]:
+    """What each step adds to the books, as soon as it is decided."""
+    taken = [0] * len(books)
+    more = True
+    while more:
+        more = next(steps, _END) is not _END
+        fresh: list[EventRow] = []
+        for place, book in enumerate(books):
+            if len(book.events) > taken[place]:
+                fresh += book.events[taken[place] :]
+                taken[place] = len(book.events)
+        if fresh:
+            yield fresh
+
+
+_END = object()
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
