@@ -90,15 +90,16 @@ async def _stored(connection: Any, table: str) -> bytes:
     return bytes(found)
 
 
-@pytest.mark.parametrize("count", [1, 300, copying.MAX_CHUNK_ROWS])
-async def test_the_server_gets_what_asyncpg_would_have_sent(database: str, count: int) -> None:
+@pytest.mark.parametrize("pieces", [1, 3])
+@pytest.mark.parametrize("count", [3, 300, copying.MAX_CHUNK_ROWS])
+async def test_the_server_gets_what_asyncpg_would_have_sent(database: str, count: int, pieces: int) -> None:
     connection = await _connect(database)
     try:
         events: list[EventRow] = _many(_events, count)
         entries: list[EntryRow] = _many(_entries, count)
         for table, rows, chunks in (
-            ("events", events, copying.event_chunks([events[:2], events[2:]])),
-            ("entries", entries, copying.entry_chunks([entries])),
+            ("events", events, copying.event_chunks(_cut(events, pieces), is_all=pieces == 1)),
+            ("entries", entries, copying.entry_chunks(entries)),
         ):
             columns = _columns(table)
             tag = await copying.copy(connection, f"{table}_ours", columns, chunks)
@@ -110,6 +111,11 @@ async def test_the_server_gets_what_asyncpg_would_have_sent(database: str, count
             assert [_meaning(columns, row) for row in rows] == [_meaning(columns, record) for record in kept]
     finally:
         await connection.close()
+
+
+def _cut(rows: Sequence[EventRow], pieces: int) -> list[Sequence[EventRow]]:
+    size = -(-len(rows) // pieces)
+    return [rows[first : first + size] for first in range(0, len(rows), size)]
 
 
 def _meaning(columns: Sequence[str], row: Sequence[Any]) -> dict[str, Any]:
@@ -145,10 +151,10 @@ _EVENT = EventRow(
 )
 def test_what_no_column_can_take_is_refused_before_anything_is_sent(spoilt: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"can't take|surrogates"):
-        list(copying.event_chunks([[_EVENT, _EVENT._replace(**spoilt)]]))
+        copying.event_chunks([[_EVENT, _EVENT._replace(**spoilt)]], is_all=True)
 
 
 def test_a_number_of_an_entry_that_is_too_large_is_refused() -> None:
     row = (1, 1, "USD", 1, 1, 1, 0, 1, 2**63, 0, 0, 0, 0, _EVENT.recorded_time, _EVENT.recorded_time, None)
     with pytest.raises(ValueError, match="can't take"):
-        list(copying.entry_chunks([[row]]))
+        copying.entry_chunks([row])
