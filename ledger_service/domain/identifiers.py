@@ -61,6 +61,12 @@ def is_genuine(entity_no: int, transaction_no: int, check: bytes, id_key: bytes)
     return check == _check(entity_no, transaction_no, id_key)
 
 
+def transaction_no_of(text: str, entity_no: int, id_key: bytes) -> int | None:
+    """The sequence at which an entity's transaction was created, by its id; None: it is no id of this entity."""
+    place = parse_transaction_id(text)
+    return place[1] if place is not None and place[0] == entity_no and is_genuine(*place, id_key) else None
+
+
 def random_id(prefix: str, random_128_bits: int) -> str:
     """An id of the server's choice for an entity or account; pass a UUIDv7 as a number: it sorts by age."""
     return prefix + _base32(random_128_bits)
