@@ -54,16 +54,15 @@ def command(
     FOLDER is never overwritten. A folder with a file UNFINISHED is what a backup left that was cut off: remove it.
     Exit status 0 all is well, 1 it failed or the proof did, 2 nothing was begun, 3 the database cannot be used.
     """
-    import asyncio
-
+    from ledger_service.cli.backup_access import run
     from ledger_service.telemetry import configure_logging
 
     settings = load_settings(dsn=dsn, migrate_dsn=dsn, data_dir=data_dir)
     configure_logging(settings.log_level, settings.log_format)
     if check is None:
-        asyncio.run(_make(settings, folder, pg_bin, jobs))
+        run(_make(settings, folder, pg_bin, jobs))
     else:
-        asyncio.run(_check(settings, folder, check))
+        run(_check(settings, folder, check))
 
 
 async def _make(settings: Settings, folder: Path, pg_bin: Path | None, jobs: int) -> None:

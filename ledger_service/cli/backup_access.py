@@ -2,14 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledger_service.cli.errors import CannotStartError, CommandError, ExitCode
 
 if TYPE_CHECKING:
     from ledger_service.config import Settings
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run to the end; SIGTERM, as Ctrl-C does, first lets it remove what it has made so far."""
+
+    async def until_signal() -> None:
+        task = asyncio.ensure_future(work)
+        ended = asyncio.Event()
+
+        def end() -> None:
+            ended.set()
+            task.cancel()
+
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, end)
+        try:
+            await task
+        except asyncio.CancelledError as error:
+            if not ended.is_set():
+                raise
+            raise CommandError("ended by SIGTERM; nothing of it stays") from error
+
+    asyncio.run(until_signal())
 
 
 def owner_dsn(settings: Settings) -> str:

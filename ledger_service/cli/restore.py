@@ -53,12 +53,15 @@ def command(
     A restore that was cut off leaves nothing that serves: run it again. Exit status 0 all is well, 1 it failed, or a
     rule is broken in the backup, 2 nothing was begun, 3 the database cannot be used.
     """
-    import asyncio
-
-    from ledger_service.cli.backup_access import owner_dsn
+    from ledger_service.cli.backup_access import owner_dsn, run
     from ledger_service.telemetry import configure_logging
 
+    if dsn is not None and data_dir is not None:
+        raise CommandError("--dsn and --data-dir name two places: give the one to restore into", ExitCode.USAGE)
     settings = load_settings(dsn=dsn, migrate_dsn=dsn, data_dir=data_dir)
+    if data_dir is not None:
+        # What is restored into is to be unmistakable: a folder that was named wins over a DSN of the environment.
+        settings = settings.model_copy(update={"dsn": None, "migrate_dsn": None})
     configure_logging(settings.log_level, settings.log_format)
     if owner_dsn(settings):
         if jobs is not None:
@@ -68,7 +71,7 @@ def command(
             )
     elif pg_bin is not None:
         raise CommandError("--pg-bin is for --dsn: the embedded PostgreSQL brings its programs along", ExitCode.USAGE)
-    asyncio.run(_restore(settings, folder, pg_bin, jobs or 2, max_breaks))
+    run(_restore(settings, folder, pg_bin, jobs or 2, max_breaks))
 
 
 async def _restore(settings: Settings, folder: Path, pg_bin: Path | None, jobs: int, max_breaks: int) -> None:

@@ -220,9 +220,7 @@ async def _check_database(connection: Any, manifest: Manifest) -> None:
         )
     if await connection.fetchval("SHOW server_encoding") != "UTF8":
         raise BackupRefusedError("the database's encoding is not UTF8: create it with ENCODING 'UTF8'")
-    found = await connection.fetchval(QUERIES["ledger_schema"]) or await connection.fetchval(
-        QUERIES["foreign_relation"]
-    )
+    found = await connection.fetchval(QUERIES["foreign_object"])
     if found is not None:
         raise BackupRefusedError(f"the database is not empty, it holds {found}: create a new one, and name that")
 

@@ -29,15 +29,14 @@ CROSS JOIN LATERAL (
 ) l
 ORDER BY e.entity_id
 
--- name: foreign_relation
+-- name: foreign_object
 -- Something that is in a database which ought to be empty.
+SELECT 'the schema ' || nspname FROM pg_namespace WHERE nspname IN ('ledger', 'ledger_migrations')
+UNION ALL
 SELECT n.nspname || '.' || c.relname
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg\_toast%'
   AND n.nspname NOT LIKE 'pg\_temp%'
   -- What belongs to an extension, such as a view of statistics that the operator's template brings, is no ledger.
   AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')
-ORDER BY 1 LIMIT 1
-
--- name: ledger_schema
-SELECT nspname::text FROM pg_namespace WHERE nspname IN ('ledger', 'ledger_migrations') LIMIT 1
+LIMIT 1
