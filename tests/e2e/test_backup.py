@@ -264,8 +264,12 @@ async def test_kill_9_of_a_backup(database: str, empty: str, tmp_path: Path) -> 
         assert not (folder / "manifest.json").exists()
         # The orphan finds that nobody listens.
         await until_asked(database, False, _IS_CONNECTED)
-    for command in (("restore", str(folder)), ("backup", str(folder)), ("backup", str(folder), "--check", "files")):
-        code, output, errors = await run_cli(*command, dsn=empty)
+    for command, dsn in (
+        (("restore", str(folder)), empty),
+        (("backup", str(folder)), database),
+        (("backup", str(folder), "--check", "files"), database),
+    ):
+        code, output, errors = await run_cli(*command, dsn=dsn)
         assert (code, output) == (2, "")
         assert "unfinished backup" in errors
         assert errors.count("\n") == 1
