@@ -13,8 +13,11 @@ from ledger_service.domain.decide.book import Book, KnownKey
 from ledger_service.domain.decide.creation import create_transaction
 from ledger_service.domain.decide.outcome import Applied, Outcome, Recorded, Refused
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.snapshots import refusal_snapshot
 from ledger_service.domain.transaction import EventKind
+
+_ARCHIVED = EntityState.ARCHIVED
 
 _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
     c.CreateTransaction: create_transaction,
@@ -70,11 +73,11 @@ def _decide_one(book: Book, command: c.Command) -> Outcome:
 def _remember(book: Book, command: c.Command, first: int, outcome: Applied | Refused) -> None:
     """The key is used from now on, if the outcome was written down (at `first`)."""
     if command.key is not None and book.sequence >= first:
-        book.set_key(command.key, KnownKey(command.fingerprint, first, 1, outcome))
+        book.set_key(command.key, make(KnownKey, (command.fingerprint, first, 1, outcome)))
 
 
 def _decide_fresh(book: Book, command: c.Command) -> Applied | Refused:
-    if book.entity.state is EntityState.ARCHIVED:
+    if book.entity.state is _ARCHIVED:
         if type(command) is c.ArchiveEntity:
             return Applied(book.entity.sequence, entity=book.entity, replayed=True)
         return Refused(
@@ -202,5 +205,5 @@ def _record_refusal(book: Book, command: c.Command, refusal: Refused) -> Refused
     if command.key is None or refusal.error.reason in _NEVER_RECORDED or book.entity.state is EntityState.ARCHIVED:
         return refusal
     row = book.event_row(EventKind.WRITE_REFUSED, command, detail=refusal_snapshot(refusal.error))
-    book.add_event(row, [])
+    book.add_event(row)
     return Refused(refusal.error, row.sequence)
