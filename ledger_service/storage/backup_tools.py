@@ -26,7 +26,7 @@ from ledger_service.storage.embedded_errors import EmbeddedPostgresError
 _VERSION: Final = re.compile(r"\) (\d+)")
 _KEPT_LINES: Final = 4
 _PROBE_SECONDS: Final = 10
-_LINE_BYTES: Final = 64 * 1024
+_LINE_BYTES: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
