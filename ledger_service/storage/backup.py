@@ -106,10 +106,12 @@ async def _dump(tools: Tools, dsn: str, connection: Any, folder: Path, jobs: int
 async def _describe(connection: Any, folder: Path, tell: Tell) -> Manifest:
     heads = await connection.fetch(QUERIES["entities"])
     columns = await columns_of(connection)
+    tell(BackupProgress("Counting rows"))
+    tables = await count_rows(connection)
+    advance = _counting("Reading the history", tables["ledger.events"] + tables["ledger.entries"], tell)
     entities = []
-    for done, head in enumerate(heads):
-        tell(BackupProgress("Reading the history of entities", done, len(heads)))
-        history = await history_of(connection, head["entity_no"], head["sequence"], columns)
+    for head in heads:
+        history = await history_of(connection, head["entity_no"], head["sequence"], columns, advance)
         if history.events != head["sequence"]:
             raise BackupError(
                 f"entity {head['entity_id']} has {history.events} events up to {head['sequence']}: its sequence "
@@ -121,7 +123,6 @@ async def _describe(connection: Any, folder: Path, tell: Tell) -> Manifest:
                 entries=history.entries, digest=history.digest,
             )
         )  # fmt: skip
-    tell(BackupProgress("Counting rows"))
     version = connection.get_server_version()
     return Manifest(
         format=FORMAT,
@@ -132,7 +133,7 @@ async def _describe(connection: Any, folder: Path, tell: Tell) -> Manifest:
         migrations=[BackupMigration(**row) for row in await connection.fetch(QUERIES["migrations"])],
         columns=columns,
         entities=entities,
-        tables=await count_rows(connection),
+        tables=tables,
         highest_writer=int(await connection.fetchval(QUERIES["highest_writer"])),
         files=_digests(folder, tell),
     )
@@ -161,8 +162,8 @@ async def compare_with_ledger(dsn: str, manifest: Manifest, tell: Tell) -> dict[
     async with snapshot_of(dsn) as connection:
         await _has_columns(connection, manifest)
         heads = {row["entity_id"]: row for row in await connection.fetch(QUERIES["entities"])}
-        for done, entity in enumerate(manifest.entities):
-            tell(BackupProgress("Comparing the history of entities", done, len(manifest.entities)))
+        advance = _counting("Comparing the history", manifest.events + manifest.entries, tell)
+        for entity in manifest.entities:
             head = heads.get(entity.entity_id)
             if head is None:
                 raise BackupError(f"entity {entity.entity_id} is in the backup and not in the ledger: {_WHAT_NOW}")
@@ -171,7 +172,7 @@ async def compare_with_ledger(dsn: str, manifest: Manifest, tell: Tell) -> dict[
                     f"entity {entity.entity_id} has come to {head['sequence']}, the backup to {entity.sequence}: "
                     f"the ledger has lost events; {_WHAT_NOW}"
                 )
-            history = await history_of(connection, head["entity_no"], entity.sequence, manifest.columns)
+            history = await history_of(connection, head["entity_no"], entity.sequence, manifest.columns, advance)
             if (history.events, history.entries, history.digest) != (entity.sequence, entity.entries, entity.digest):
                 raise BackupError(
                     f"entity {entity.entity_id} has another history than the backup up to {entity.sequence}: "

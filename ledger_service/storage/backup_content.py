@@ -7,7 +7,7 @@ columns. Events and entries never change (rule 6), so it is the same in every co
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -81,9 +81,18 @@ async def count_rows(connection: Any) -> dict[str, int]:
     return {name: await connection.fetchval(f"SELECT count(*) FROM {name}") for name in names}  # noqa: S608 (the catalog's)
 
 
-async def history_of(connection: Any, entity_no: int, sequence: int, columns: Mapping[str, Sequence[str]]) -> History:
-    """Read an entity's history up to `sequence`, in the columns that are named for each table."""
-    digest = _Digest()
+async def history_of(
+    connection: Any,
+    entity_no: int,
+    sequence: int,
+    columns: Mapping[str, Sequence[str]],
+    advance: Callable[[int], None],
+) -> History:
+    """Read an entity's history up to `sequence`, in the columns that are named for each table.
+
+    `advance` is told how many rows more were read.
+    """
+    digest = _Digest(advance)
     rows = {}
     for table in _TABLES:
         digest.update(f"{table} {','.join(columns[table])}\n".encode())
@@ -101,14 +110,17 @@ async def history_of(connection: Any, entity_no: int, sequence: int, columns: Ma
 class _Digest:
     """SHA-256 that a COPY can be written to."""
 
-    def __init__(self) -> None:
+    def __init__(self, advance: Callable[[int], None]) -> None:
         self._hash = hashlib.sha256()
+        self._advance = advance
 
     def update(self, data: bytes) -> None:
         self._hash.update(data)
 
     async def take(self, data: bytes) -> None:
         self._hash.update(data)
+        # In COPY's text a row is a line: line feeds in values are written as \n.
+        self._advance(data.count(b"\n"))
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()
