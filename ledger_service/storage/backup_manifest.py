@@ -133,9 +133,13 @@ def begin_folder(folder: Path) -> None:
         raise BackupRefusedError(f"{folder} holds a backup, and backups are never overwritten: name another folder")
     if found:
         raise BackupRefusedError(f"{folder} is not empty: name a folder that does not exist")
-    folder.chmod(0o700)
-    _write_synced(folder / UNFINISHED, "A backup is being made, or was cut off. Without manifest.json it is none.\n")
-    sync_folder(folder)
+    try:
+        folder.chmod(0o700)
+        # Fails when another backup has just begun here.
+        _write_synced(folder / UNFINISHED, "A backup is being made, or was cut off. Without manifest.json it is none.\n")
+        sync_folder(folder)
+    except OSError as error:
+        raise BackupRefusedError(f"cannot write in {folder} ({error.strerror}): name another folder") from error
 
 
 def finish_folder(folder: Path, manifest: Manifest) -> str:
