@@ -136,7 +136,7 @@ def begin_folder(folder: Path) -> None:
     try:
         folder.chmod(0o700)
         # Fails when another backup has just begun here.
-        _write_synced(folder / UNFINISHED, "A backup is being made, or was cut off. Without manifest.json it is none.\n")
+        _write_synced(folder / UNFINISHED, "A backup is being made, or was cut off; without manifest.json it is none\n")
         sync_folder(folder)
     except OSError as error:
         raise BackupRefusedError(f"cannot write in {folder} ({error.strerror}): name another folder") from error
