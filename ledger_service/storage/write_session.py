@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
+from itertools import chain
 from typing import Any, TypeVar
 
 import asyncpg
@@ -103,10 +104,9 @@ class WriteSession:
         """See storage.loading."""
         return await _translated(self._loader.load, units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book]) -> None:
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
-        self._written = books
-        await _translated(self._write, books)
+        return await _translated(self._write, books, steps)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
@@ -174,20 +174,27 @@ class WriteSession:
         )
         return sorted(record[0] for record in records)
 
-    async def _write(self, books: Sequence[Book]) -> None:
-        events = [event for book in books for event in book.events]
-        await self._copy("events_inlet", EventRow._fields, events)
-        accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
+    async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        pieces = _events_in_pieces(books, steps)
+        first = next(pieces, None)
+        if first is None:
+            return False
+        tag = await self._copy("events_inlet", EventRow._fields, chain(first, chain.from_iterable(pieces)))
+        _expect(tag, f"COPY {sum(len(book.events) for book in books)}")
+        written = self._written = [book for book in books if book.events]
+        accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
-                [(book, account) for book in books for account in book.new_accounts if account.limits]
+                [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = [entry for book in books for entry in book.entries]
+        entries = [entry for book in written for entry in book.entries]
         if entries:
-            await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
-        for book in books:
+            tag = await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
+            _expect(tag, f"COPY {len(entries)}")
+        for book in written:
             await self._write_changes(book)
+        return True
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -241,10 +248,28 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(self, inlet: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> str:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
-        _expect(tag, f"COPY {len(records)}")
+        tag: str = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
+        return tag
+
+
+def _events_in_pieces(books: Sequence[Book], steps: Iterator[object]) -> Iterator[list[EventRow]]:
+    """What each step adds to the books, as soon as it is decided."""
+    taken = [0] * len(books)
+    more = True
+    while more:
+        more = next(steps, _END) is not _END
+        fresh: list[EventRow] = []
+        for place, book in enumerate(books):
+            if len(book.events) > taken[place]:
+                fresh += book.events[taken[place] :]
+                taken[place] = len(book.events)
+        if fresh:
+            yield fresh
+
+
+_END = object()
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:

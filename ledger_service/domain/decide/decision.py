@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -39,18 +39,35 @@ _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
 }
 
 
-def decide(book: Book, units: list[c.Unit]) -> list[list[Outcome]]:
-    """Outcomes of each unit's commands, in order; the rows that they write are added to the book.
+STEP = 128
+"""Commands that are decided in one step: few enough that the first rows are on their way early."""
 
-    Transactions that are due expire first: they count no more for anything decided at `book.now`.
+
+def decide(book: Book, units: list[c.Unit], outcomes: list[list[Outcome]]) -> Iterator[None]:
+    """Decide on each unit's commands, in order, a step at a time; the rows that they write are added to the book.
+
+    What a step has added stays: it can be written while the next one is decided. `outcomes` is filled on the way, for
+    each unit one for each command. Transactions that are due expire first: they count no more for anything decided at
+    `book.now`.
     """
     for transaction_no in book.due:
         lifecycle.expire(book, transaction_no)
     book.due.clear()
-    return [
-        _decide_atomically(book, unit.commands) if unit.atomic else [_decide_one(book, one) for one in unit.commands]
-        for unit in units
-    ]
+    room = STEP
+    for unit in units:
+        if unit.atomic:
+            # In one step: until its last command all of it may have to be taken back.
+            outcomes.append(_decide_atomically(book, unit.commands))
+            room -= len(unit.commands)
+            continue
+        answers: list[Outcome] = []
+        outcomes.append(answers)
+        for command in unit.commands:
+            if room <= 0:
+                yield
+                room = STEP
+            answers.append(_decide_one(book, command))
+            room -= 1
 
 
 def _decide_one(book: Book, command: c.Command) -> Outcome:
