@@ -76,7 +76,8 @@ async def _make(settings: Settings, folder: Path, pg_bin: Path | None, jobs: int
             with showing_progress() as tell:
                 manifest, digest = await make_backup(dsn, folder, pg_bin=pg_bin, jobs=jobs, tell=tell)
     took = f"{time.monotonic() - started:.1f} s"
-    print_manifest(folder, manifest, {"manifest": f"sha256 {digest}", "took": took})
+    gaps = {"gaps": "the history of an entity lacks events: run 'ledger-service verify'"} if manifest.has_gaps else {}
+    print_manifest(folder, manifest, {"manifest": f"sha256 {digest}", **gaps, "took": took})
     print_entities(manifest)
 
 

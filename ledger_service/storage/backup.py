@@ -28,6 +28,7 @@ from ledger_service.storage.backup_manifest import (
     MANIFEST,
     UNFINISHED,
     BackupEntity,
+    BackupFile,
     BackupMigration,
     Manifest,
     begin_folder,
@@ -112,15 +113,10 @@ async def _describe(connection: Any, folder: Path, tell: Tell) -> Manifest:
     entities = []
     for head in heads:
         history = await history_of(connection, head["entity_no"], head["sequence"], columns, advance)
-        if history.events != head["sequence"]:
-            raise BackupError(
-                f"entity {head['entity_id']} has {history.events} events up to {head['sequence']}: its sequence "
-                "has gaps; run 'ledger-service verify' and see docs/operations.md"
-            )
         entities.append(
             BackupEntity(
                 entity_id=head["entity_id"], entity_no=head["entity_no"], sequence=head["sequence"],
-                entries=history.entries, digest=history.digest,
+                events=history.events, entries=history.entries, digest=history.digest,
             )
         )  # fmt: skip
     version = connection.get_server_version()
@@ -139,7 +135,7 @@ async def _describe(connection: Any, folder: Path, tell: Tell) -> Manifest:
     )
 
 
-def _digests(folder: Path, tell: Tell) -> Any:
+def _digests(folder: Path, tell: Tell) -> list[BackupFile]:
     total = sum(path.stat().st_size for path in (folder / DUMP).iterdir())
     return digest_files(folder, _counting("Reading the files", total, tell))
 
@@ -173,7 +169,7 @@ async def compare_with_ledger(dsn: str, manifest: Manifest, tell: Tell) -> dict[
                     f"the ledger has lost events; {_WHAT_NOW}"
                 )
             history = await history_of(connection, head["entity_no"], entity.sequence, manifest.columns, advance)
-            if (history.events, history.entries, history.digest) != (entity.sequence, entity.entries, entity.digest):
+            if (history.events, history.entries, history.digest) != (entity.events, entity.entries, entity.digest):
                 raise BackupError(
                     f"entity {entity.entity_id} has another history than the backup up to {entity.sequence}: "
                     f"{_WHAT_NOW}"

@@ -15,7 +15,7 @@ import os
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, BinaryIO, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -64,6 +64,8 @@ class BackupEntity(_Part):
     entity_id: str
     entity_no: Annotated[int, Field(ge=1)]
     sequence: Annotated[int, Field(ge=1)]
+    # As many as the sequence says, in a sound ledger; a broken one can be backed up as well.
+    events: _Count
     entries: _Count
     digest: _Sha256
 
@@ -89,17 +91,22 @@ class Manifest(_Part):
     @model_validator(mode="after")
     def _has_no_doubles(self) -> Self:
         for what, names in (
-            ("entity", [entity.entity_id for entity in self.entities]),
-            ("file", [file.path for file in self.files]),
+            ("an entity", [entity.entity_id for entity in self.entities]),
+            ("a file", [file.path for file in self.files]),
         ):
             if len(set(names)) != len(names):
-                raise ValueError(f"names an {what} twice" if what == "entity" else f"names a {what} twice")
+                raise ValueError(f"names {what} twice")
         return self
 
     @property
     def schema_name(self) -> str:
         """The newest migration."""
         return max(self.migrations, key=lambda migration: migration.number).name
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether the history of an entity lacks events."""
+        return any(entity.events != entity.sequence for entity in self.entities)
 
     @property
     def size(self) -> int:
@@ -109,7 +116,7 @@ class Manifest(_Part):
     @property
     def events(self) -> int:
         """Events of all entities."""
-        return sum(entity.sequence for entity in self.entities)
+        return sum(entity.events for entity in self.entities)
 
     @property
     def entries(self) -> int:
@@ -238,9 +245,8 @@ def _digest_of(content: object) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _chunks(file: object) -> Iterator[bytes]:
-    read = file.read  # type: ignore[attr-defined]
-    while chunk := read(_CHUNK_BYTES):
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    while chunk := file.read(_CHUNK_BYTES):
         yield chunk
 
 

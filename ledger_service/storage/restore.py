@@ -11,6 +11,7 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -237,7 +238,7 @@ async def _ensure_roles(connection: Any) -> None:
             await connection.execute(f"GRANT {role} TO CURRENT_USER")
 
 
-def _narrating(tell: Tell) -> Any:
+def _narrating(tell: Tell) -> Callable[[str], None]:
     def said(line: str) -> None:
         if line.startswith(_LOADING):
             tell(BackupProgress(f"Loading {line.removeprefix(_LOADING).rstrip(chr(34))}"))

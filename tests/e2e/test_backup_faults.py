@@ -300,8 +300,10 @@ async def test_broken_rules_in_a_backup_are_told(postgres: EmbeddedPostgres, tem
         async with connected(dsn) as connection, connection.transaction():
             await connection.execute("SET LOCAL session_replication_role = replica")
             await connection.execute("UPDATE ledger.entries SET amount = amount + 1 WHERE leg = 0")
-        code, _, errors = await run_cli("backup", str(tmp_path / "backup"), dsn=dsn)
+            await connection.execute("DELETE FROM ledger.events WHERE sequence = 5")
+        code, output, errors = await run_cli("backup", str(tmp_path / "backup"), dsn=dsn)
         assert (code, errors) == (0, "")
+        assert "the history of an entity lacks events" in output
     code, output, errors = await run_cli(
         "restore", str(tmp_path / "backup"), "--data-dir", str(tmp_path / "data"), "--max-breaks", "1"
     )
