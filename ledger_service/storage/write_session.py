@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import chain
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -23,19 +23,13 @@ from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
-from ledger_service.storage import database
+from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
-
-ENTRY_COLUMNS = (
-    "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
-    "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
-    "latest_effective", "wide",
-)  # fmt: skip
 
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
@@ -175,12 +169,12 @@ class WriteSession:
         return sorted(record[0] for record in records)
 
     async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        pieces = _events_in_pieces(books, steps)
-        first = next(pieces, None)
+        events = _Decided(books, steps)
+        first = next(events, None)
         if first is None:
             return False
-        tag = await self._copy("events_inlet", EventRow._fields, chain(first, chain.from_iterable(pieces)))
-        _expect(tag, f"COPY {sum(len(book.events) for book in books)}")
+        chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
+        await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks, lambda: sum(len(book.events) for book in books))
         written = self._written = [book for book in books if book.events]
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
@@ -190,8 +184,9 @@ class WriteSession:
             )
         entries = [entry for book in written for entry in book.entries]
         if entries:
-            tag = await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
-            _expect(tag, f"COPY {len(entries)}")
+            await self._copy(
+                "entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks(entries), lambda: len(entries)
+            )
         for book in written:
             await self._write_changes(book)
         return True
@@ -248,25 +243,38 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], records: Iterable[tuple[Any, ...]]) -> str:
+    async def _copy(
+        self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes], count: Callable[[], int]
+    ) -> None:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag: str = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
-        return tag
+        tag = await copying.copy(self._connection, inlet, columns, chunks)
+        _expect(tag, f"COPY {count()}")
 
 
-def _events_in_pieces(books: Sequence[Book], steps: Iterator[object]) -> Iterator[list[EventRow]]:
-    """What each step adds to the books, as soon as it is decided."""
-    taken = [0] * len(books)
-    more = True
-    while more:
-        more = next(steps, _END) is not _END
+class _Decided:
+    """The events that each step adds to the books, as soon as they are decided."""
+
+    def __init__(self, books: Sequence[Book], steps: Iterator[object]) -> None:
+        self._books = books
+        self._steps = steps
+        self._taken = [0] * len(books)
+        self.is_all = False
+        """There are no more steps."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[EventRow]:
         fresh: list[EventRow] = []
-        for place, book in enumerate(books):
-            if len(book.events) > taken[place]:
-                fresh += book.events[taken[place] :]
-                taken[place] = len(book.events)
-        if fresh:
-            yield fresh
+        while not fresh:
+            if self.is_all:
+                raise StopIteration
+            self.is_all = next(self._steps, _END) is _END
+            for place, book in enumerate(self._books):
+                if len(book.events) > self._taken[place]:
+                    fresh += book.events[self._taken[place] :]
+                    self._taken[place] = len(book.events)
+        return fresh
 
 
 _END = object()

@@ -28,7 +28,7 @@ def movements_of(book: Book, kind: EntryKind, postings: Iterable[Posting]) -> li
     return [(kind, posting, accounts[posting.account_no]) for posting in postings]
 
 
-def record(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a call
+def record(  # noqa: C901, PLR0912  # the innermost loop: a branch is cheaper than a call
     book: Book, event: EventRow, movements: Iterable[Movement]
 ) -> tuple[BalanceAfter, ...] | LedgerError:
     """Put the next event of a transaction, which has an effective time, into the book, with an entry for each movement.
@@ -83,10 +83,22 @@ def record(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a c
                 (entity_no, account_no, currency, number, sequence, kind, leg, side,
                  0, 0, 0, 0, 0, effective, latest, (amount, dp, cp, dq, cq))
             )  # fmt: skip
-    # Limits hold for the state after the whole event: its legs are one, whatever their order. An event that only
-    # gives back (a void) can't break a limit, see Totals.
+    balances = _balances(touched, heads, sequence, is_wide=is_wide)
+    if not isinstance(balances, LedgerError):
+        book.add_event(event, rows, heads)
+    return balances
+
+
+def _balances(
+    accounts: Iterable[Account], heads: dict[tuple[int, str], Head], sequence: int, *, is_wide: bool
+) -> tuple[BalanceAfter, ...] | LedgerError:
+    """Of the accounts, which are those of the heads; or which limit would be broken.
+
+    Limits hold for the state after the whole event: its legs are one, whatever their order. An event that only gives
+    back (a void) can't break a limit, see Totals.
+    """
     balances = []
-    for account, ((account_no, currency), (dp, cp, dq, cq, number, _)) in zip(touched, heads.items(), strict=True):
+    for account, ((account_no, currency), (dp, cp, dq, cq, number, _)) in zip(accounts, heads.items(), strict=True):
         totals = make(Totals, (dp, cp, dq, cq))
         if is_wide or account.limits:
             error = _overflow(account, currency, totals) or _broken_limit(account, currency, totals)
@@ -97,7 +109,6 @@ def record(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a c
                 BalanceAfter, (account_no, account.account_id, account.normal_side, currency, totals, number, sequence)
             )
         )
-    book.add_event(event, rows, heads)
     return tuple(balances)
 
 
