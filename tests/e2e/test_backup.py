@@ -38,6 +38,8 @@ CALLERS = 8
 # The way it is meant to go.
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_backup_under_load_restored_and_served_again(tmp_path: Path) -> None:
     """What was acknowledged before the backup is in it, what it holds is a prefix, and the restored ledger goes on."""
     folder, place = tmp_path / "backup", tmp_path / "restored"
