@@ -36,6 +36,10 @@ _RECONCILIATION = (*_STAGED, "reconciliation_revisions")
 _FINDING = (
     "search_text",
     "search_document",
+    "search_mark",
+    "search_vector",
+    "search_words",
+    "search_terms",
     "search_query",
     "search_candidates",
     "counterparty_key",
@@ -43,6 +47,8 @@ _FINDING = (
     "counterparty_transactions",
     "counterparty_names",
 )
+_INDEXED = ("search_text", "search_mark", "search_vector", "search_words", "counterparty_key")
+"""What whoever writes a row works out for its indexes."""
 _ENTITY_COLUMNS = "entity_no, entity_id, name, time_zone, state, metadata, created_time, updated_time, revision"
 
 GRANTS = {
@@ -56,7 +62,7 @@ GRANTS = {
             "INSERT ON accounts",
             "INSERT ON account_limits",
             "DELETE ON account_limits",
-            *(f"EXECUTE ON FUNCTION {name}" for name in ("search_text", "search_document", "counterparty_key")),
+            *(f"EXECUTE ON FUNCTION {name}" for name in _INDEXED),
             "INSERT ON events_inlet",
             "INSERT ON entries_inlet",
             "INSERT ON categories",
@@ -98,7 +104,7 @@ GRANTS = {
     ),
     "public": frozenset(),
 }
-"""All that each role may do in the schema `ledger` (migrations 0003 to 0012); `public` is everybody."""
+"""All that each role may do in the schema `ledger` (migrations 0003 to 0013); `public` is everybody."""
 
 _BOUND = "(entity_no = (NULLIF(current_setting('ledger.entity_no'::text, true), ''::text))::integer)"
 POLICIES = {
