@@ -47,6 +47,8 @@ class Loader:
                 known.accounts_by_no,
                 known.heads,
                 categories=known.categories,
+                sealed=record["sealed"] or 0,
+                peaks=record["peaks"] or b"",
             )
         needs = {entity_no: needs_of(entity_no, units[entity_no]) for entity_no in entity_nos}
         await self._load_due(loaded, needs, now, due_limit)

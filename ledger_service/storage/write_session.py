@@ -22,10 +22,12 @@ from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
+from ledger_service.domain.sealing.seals import seal_of
 from ledger_service.storage import database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
+from ledger_service.storage.sealing import insert_seals
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -69,6 +71,7 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
+        self._last_statement = "COMMIT"
         self._has_locks = False
         self._plan_age = PlanAge()
 
@@ -102,14 +105,17 @@ class WriteSession:
         return await _translated(self._loader.load, units, clock, due_limit)
 
     async def write(self, books: Sequence[Book]) -> None:
-        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
+        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them.
+
+        The seals are worked out here, and written by `commit`.
+        """
         self._written = books
         await _translated(self._write, books)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
         try:
-            tag = await self._connection.execute("COMMIT")
+            tag = await self._connection.execute(self._last_statement)
         except asyncpg.PostgresError as error:
             state = error.sqlstate or ""
             if state.startswith(_CONFLICTS):
@@ -172,6 +178,8 @@ class WriteSession:
             await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
         for book in books:
             await self._write_changes(book)
+        # One round trip for both. When the first fails, the server does not go on to the second.
+        self._last_statement = f"{insert_seals([seal_of(book) for book in books])}; COMMIT"
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no

@@ -169,7 +169,7 @@ class _Connection:
         text = message[5:].rstrip(b"\0") if kind == b"Q" else b""
         if text.startswith(b"BEGIN"):
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
-        elif text == b"COMMIT":
+        elif text.endswith(b"COMMIT"):  # with the seals before it
             plan = self._proxy.chance(
                 Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER
             )
@@ -217,7 +217,7 @@ class _Connection:
             if not more:
                 break
             data += more
-        if data.startswith(b"E"):
+        if b"COMMIT\0" not in data:
             self._plan = None
             self._proxy.put_back(plan)
             return data

@@ -148,6 +148,10 @@ class Book:
     with the id of the account."""
     due: list[int] = field(default_factory=list)
     """Open transactions whose expire_time has passed, in the order in which they expired."""
+    sealed: int = 0
+    """Size of the entity's history tree (domain.sealing) before the batch: up to which sequence it is sealed."""
+    peaks: bytes = b""
+    """The tree's peaks."""
 
     events: list[EventRow] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)

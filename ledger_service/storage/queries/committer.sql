@@ -1,14 +1,18 @@
 -- name: begin_books
--- $1 entity numbers. The entities with their last event, the time, and this database transaction's number.
+-- $1 entity numbers. The entities with their last event and seal, the time, and this database transaction's number.
 SELECT e.entity_no, e.entity_id, e.id_key, e.name, e.time_zone, e.state, e.metadata, e.created_time,
-       e.updated_time, e.revision, l.sequence, l.recorded_time, clock_timestamp() AS now,
-       pg_current_xact_id()::text AS writer
+       e.updated_time, e.revision, l.sequence, l.recorded_time, s.last_sequence AS sealed, s.peaks,
+       clock_timestamp() AS now, pg_current_xact_id()::text AS writer
 FROM unnest($1::int4[]) AS w (entity_no)
 JOIN entities e ON e.entity_no = w.entity_no
 CROSS JOIN LATERAL (
     SELECT v.sequence, v.recorded_time FROM events v
     WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
 ) l
+LEFT JOIN LATERAL (
+    SELECT w.last_sequence, w.peaks FROM seals w
+    WHERE w.entity_no = e.entity_no ORDER BY w.last_sequence DESC LIMIT 1
+) s ON true
 
 -- name: due
 -- $1 entity numbers, $2 now, $3 limit. Open transactions whose time is over, in the order in which it was.

@@ -1,0 +1,110 @@
+"""Seals in the database: how they are written, what proofs read of them, and what was there before there were any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from ledger_service.domain.sealing.record import records_of
+from ledger_service.domain.sealing.seals import Seal, seal_rows
+from ledger_service.domain.sealing.tree import STORED_LEVEL, Range, leaf_hash, pieces, range_hash
+from ledger_service.storage import numeric, sql
+
+QUERIES = sql.load("sealing.sql")
+
+_HISTORY_CHUNK = 16_384
+"""Events that one seal of older history covers."""
+_READ_CHUNK = 2_048
+
+
+def insert_seals(seals: Iterable[Seal]) -> str:
+    """The statement that writes seals. Only numbers and hexadecimal digits go into it, so that it can go to the server
+    as one text together with COMMIT."""
+    rows = ", ".join(
+        f"({seal.entity_no:d}, {seal.first_sequence:d}, {seal.last_sequence:d}, {seal.version:d}, "
+        f"'\\x{seal.peaks.hex()}', '\\x{seal.nodes.hex()}')"
+        for seal in seals
+    )
+    return f"INSERT INTO ledger.seals (entity_no, first_sequence, last_sequence, version, peaks, nodes) VALUES {rows}"
+
+
+class SealedHead(NamedTuple):
+    """An entity's newest seal, and when its last event was recorded."""
+
+    sequence: int
+    peaks: bytes
+    recorded_time: datetime
+
+
+async def head(connection: Any, entity_no: int) -> SealedHead:
+    """Every entity has one: its creation is sealed."""
+    return SealedHead(*await connection.fetchrow(QUERIES["head"], entity_no))
+
+
+async def records(connection: Any, entity_no: int, ranges: Sequence[Range]) -> dict[int, bytes]:
+    """The records of the events of leaves in these ranges, by leaf; those that do not exist are left out."""
+    columns = [first for first, _ in ranges], [end for _, end in ranges]
+    events = await connection.fetch(QUERIES["sealed_events"], entity_no, *columns)
+    entries = await connection.fetch(QUERIES["sealed_entries"], entity_no, *columns)
+    rows = [tuple(event) for event in events]
+    found = records_of(rows, [tuple(entry) for entry in entries])
+    return {row[1] - 1: record for row, record in zip(rows, found, strict=True)}
+
+
+async def range_hashes(connection: Any, entity_no: int, ranges: Sequence[Range]) -> list[bytes]:
+    """The roots over these ranges of leaves, all within the history: from stored nodes, and at the ragged ends from
+    events, fewer than 64 for each range."""
+    taken = [pieces(each) for each in ranges]
+    wanted = [node for nodes, _ in taken for node in nodes]
+    nodes = {
+        (row["level"], row["index"]): row["hash"]
+        for row in await connection.fetch(
+            QUERIES["nodes"], entity_no, [level for level, _ in wanted], [index for _, index in wanted], STORED_LEVEL
+        )
+    }
+    ragged = [rest for _, rest in taken if rest[0] < rest[1]]
+    leaves = {
+        leaf: leaf_hash(record) for leaf, record in (await records(connection, entity_no, ragged)).items()
+    }  # fmt: skip
+    return [
+        range_hash(
+            each,
+            lambda level, index: nodes[level, index],
+            lambda rest: [leaves[leaf] for leaf in range(*rest)],
+        )
+        for each in ranges
+    ]
+
+
+async def seal_history(connection: Any, progress: Callable[[str], None]) -> int:
+    """Seal what was written before there were seals; answers how many seals that took.
+
+    Inside of the migration's database transaction, which keeps everybody from committing by its lock on `commits`.
+    About a minute for 5 million transactions; memory is bounded by one seal's events.
+    """
+    await connection.set_type_codec(
+        "numeric", schema="pg_catalog", encoder=numeric.encode, decoder=numeric.decode, format="binary"
+    )
+    await connection.execute("SET LOCAL search_path = ledger")
+    written = 0
+    for entity_no, sealed, peaks, last in await connection.fetch(QUERIES["unsealed"]):
+        progress(f"sealing {last - sealed:,} events of entity number {entity_no}")
+        size, frontier = sealed, peaks or b""
+        while size < last:
+            seal = await _seal_chunk(connection, entity_no, size, frontier, min(size + _HISTORY_CHUNK, last))
+            size, frontier = seal.last_sequence, seal.peaks
+            written += 1
+    return written
+
+
+async def _seal_chunk(connection: Any, entity_no: int, size: int, peaks: bytes, end: int) -> Seal:
+    events: list[tuple[Any, ...]] = []
+    entries: list[tuple[Any, ...]] = []
+    for first in range(size, end, _READ_CHUNK):
+        part = [first], [min(first + _READ_CHUNK, end)]
+        events += map(tuple, await connection.fetch(QUERIES["sealed_events"], entity_no, *part))
+        entries += map(tuple, await connection.fetch(QUERIES["sealed_entries"], entity_no, *part))
+    seal = seal_rows(entity_no, size, peaks, events, entries)
+    await connection.execute(insert_seals([seal]))
+    return seal
