@@ -32,11 +32,11 @@ from typing import Any, NamedTuple
 VERSION = 1
 
 _FIXED = Struct(">Biqhiq?q?i?h?q?q?q?q?qII")
+_FIXED_READ = Struct(_FIXED.format.replace("?", "B"))
 _ENTRY = Struct(">hhhqq12sqqqqqqqh")
 _WIDE_BYTES = Struct(">H")
 _FIXED_PACK, _ENTRY_PACK = _FIXED.pack, _ENTRY.pack
 _CURRENCY_BYTES = 12
-_TEXTS = 9
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -207,7 +207,7 @@ def read_record(record: bytes) -> Record:
     Raises Unrecordable for what is none.
     """
     try:
-        version, entity_no, sequence, kind, span, recorded, *rest = _FIXED.unpack_from(record)
+        version, entity_no, sequence, kind, span, recorded, *rest = _FIXED_READ.unpack_from(record)
         if version != VERSION:
             raise Unrecordable(f"a record of version {version}; this release reads version {VERSION}")
         optional, (text_bytes, count) = rest[:-2], rest[-2:]
@@ -215,10 +215,14 @@ def read_record(record: bytes) -> Record:
             "entity_no": entity_no, "sequence": sequence, "kind": kind, "span": span, "recorded_time": recorded,
         }  # fmt: skip
         for name, present, value in zip(_EVENT_NUMBERS, optional[::2], optional[1::2], strict=True):
+            if present > 1 or (value and not present):
+                raise Unrecordable(f"not a record: {name} is neither there nor not")
             event[name] = value if present else None
         position = _FIXED.size + text_bytes
         texts = record[_FIXED.size : position].decode().split("\0")
         for name, value in zip(_EVENT_TEXTS, texts, strict=True):
+            if value != "-" and value[:1] != "+":
+                raise Unrecordable(f"not a record: {name} is neither there nor not")
             event[name] = None if value == "-" else value[1:]
         entries = []
         for _ in range(count):
@@ -235,11 +239,15 @@ def _read_entry(record: bytes, position: int) -> tuple[dict[str, Any], int]:
     *values, count = _ENTRY.unpack_from(record, position)
     entry = dict(zip(_ENTRY_MEMBERS, values, strict=True))
     entry["currency"] = entry["currency"].rstrip(b"\0").decode()
+    if "\0" in entry["currency"] or count < -1:
+        raise Unrecordable("not a record: an entry's currency or count of numbers")
     position += _ENTRY.size
     if count >= 0:
         (length,) = _WIDE_BYTES.unpack_from(record, position)
         position += _WIDE_BYTES.size
         numbers = record[position : position + length].decode().split("\0")
+        if count != len(numbers) or any(str(int(number)) != number for number in numbers):
+            raise Unrecordable("not a record: an entry's numbers")
         entry.update(zip(_AMOUNTS, map(int, numbers), strict=True))
         position += length
     return entry, position
