@@ -67,9 +67,7 @@ def record(event: Any = CREATED, entries: Any = (DEBIT, CREDIT)) -> bytes:
 def test_the_bytes_of_version_1_are_fixed() -> None:
     """What was sealed once must be found again by every later release: a change here is another version."""
     assert record().hex() == VECTOR
-    assert leaf_hash(record()).hex() == (
-        "37b216a450af6ff83db67d7e24285519720569c4d9fe7ae8ba0bcca035ec961c"
-    )
+    assert leaf_hash(record()).hex() == ("37b216a450af6ff83db67d7e24285519720569c4d9fe7ae8ba0bcca035ec961c")
 
 
 def test_entries_may_come_in_any_order() -> None:

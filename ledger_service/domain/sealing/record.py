@@ -246,7 +246,8 @@ def _read_entry(record: bytes, position: int) -> tuple[dict[str, Any], int]:
         (length,) = _WIDE_BYTES.unpack_from(record, position)
         position += _WIDE_BYTES.size
         numbers = record[position : position + length].decode().split("\0")
-        if count != len(numbers) or any(str(int(number)) != number for number in numbers):
+        is_canonical = count == len(numbers) and all(str(int(number)) == number for number in numbers)
+        if any(entry[name] for name in _AMOUNTS) or not is_canonical:
             raise Unrecordable("not a record: an entry's numbers")
         entry.update(zip(_AMOUNTS, map(int, numbers), strict=True))
         position += length
