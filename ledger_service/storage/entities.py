@@ -56,8 +56,7 @@ class EntityWriter:
                 _QUERIES["insert_first_event"], entity_no, now, entity.actor, entity.fingerprint, snapshot
             )
             event = EventRow(
-                entity_no, 1, EventKind.ENTITY_CREATED, 1, now, entity.actor, None, entity.fingerprint, *[None] * 13,
-                snapshot,
-            )  # fmt: skip
+                entity_no, 1, EventKind.ENTITY_CREATED, 1, now, entity.actor, None, entity.fingerprint, *[None] * 14
+            )._replace(detail=snapshot)
             await connection.execute(insert_seals([seal_rows(entity_no, 0, b"", [event], [])]))
         return True

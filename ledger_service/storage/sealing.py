@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from ledger_service.domain.sealing.record import records_of
 from ledger_service.domain.sealing.seals import Seal, seal_rows
 from ledger_service.domain.sealing.tree import STORED_LEVEL, Range, leaf_hash, pieces, range_hash
 from ledger_service.storage import numeric, sql
+from ledger_service.storage.connections import Bound
 
 QUERIES = sql.load("sealing.sql")
 
@@ -29,17 +30,34 @@ def insert_seals(seals: Iterable[Seal]) -> str:
     return f"INSERT INTO ledger.seals (entity_no, first_sequence, last_sequence, version, peaks, nodes) VALUES {rows}"
 
 
-class SealedHead(NamedTuple):
-    """An entity's newest seal, and when its last event was recorded."""
+class HistoryStore:
+    """See application.proving.HistoryStore. What it reads never changes, so that no snapshot is needed."""
 
-    sequence: int
-    peaks: bytes
-    recorded_time: datetime
+    def __init__(self, entities: Bound) -> None:
+        self._entities = entities
 
+    async def sealed_up_to(self, entity_no: int) -> int:
+        """The entity's last sealed event; its creation is one."""
+        [record] = await self._entities.fetch(entity_no, QUERIES["sealed_up_to"])
+        return int(record["last_sequence"])
 
-async def head(connection: Any, entity_no: int) -> SealedHead:
-    """Every entity has one: its creation is sealed."""
-    return SealedHead(*await connection.fetchrow(QUERIES["head"], entity_no))
+    async def recorded_time(self, entity_no: int, sequence: int) -> datetime:
+        """When an event of the history was recorded."""
+        [record] = await self._entities.fetch(entity_no, QUERIES["recorded_at"], sequence)
+        found: datetime = record["recorded_time"]
+        return found
+
+    async def record(self, entity_no: int, sequence: int) -> bytes:
+        """The canonical bytes of an event of the history."""
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
+            return (await records(connection, entity_no, [(sequence - 1, sequence)]))[sequence - 1]
+
+    async def range_hashes(self, entity_no: int, ranges: Sequence[Range]) -> list[bytes]:
+        """The roots over these ranges of leaves, all within the history."""
+        if not ranges:
+            return []
+        async with self._entities.snapshot(entity_no, planned_once=True) as connection:
+            return await range_hashes(connection, entity_no, ranges)
 
 
 async def records(connection: Any, entity_no: int, ranges: Sequence[Range]) -> dict[int, bytes]:

@@ -15,8 +15,8 @@ from ledger_service.domain.sealing.tree import (
     consistency_ranges,
     extends,
     grow,
-    inclusion_ranges,
     includes,
+    inclusion_ranges,
     leaf_hash,
     node_hash,
     pieces,
@@ -115,8 +115,8 @@ def test_inclusion(sizes: list[int], data: st.DataObject) -> None:
     assert not includes(root, size, index, leaf, [*path, leaf])
     for place in range(len(path)):
         assert not includes(root, size, index, leaf, path[:place] + path[place + 1 :])
-        assert not includes(root, size, index, leaf, path[:place] + [bytes(32)] + path[place + 1 :])
-        assert not includes(root, size, index, leaf, path[:place] + [path[place][:31]] + path[place + 1 :])
+        assert not includes(root, size, index, leaf, [*path[:place], bytes(32), *path[place + 1 :]])
+        assert not includes(root, size, index, leaf, [*path[:place], path[place][:31], *path[place + 1 :]])
     for other in {index ^ 1, (index + 1) % size} - {index}:
         assert other >= size or not includes(root, size, other, leaf, path)
 
@@ -136,7 +136,7 @@ def test_consistency(sizes: list[int], data: st.DataObject) -> None:
     assert not extends(older, first, newer, second, [*path, first])
     for place in range(len(path)):
         assert not extends(older, first, newer, second, path[:place] + path[place + 1 :])
-        assert not extends(older, first, newer, second, path[:place] + [bytes(32)] + path[place + 1 :])
+        assert not extends(older, first, newer, second, [*path[:place], bytes(32), *path[place + 1 :]])
 
 
 def test_small_trees_have_the_proofs_of_the_standard() -> None:

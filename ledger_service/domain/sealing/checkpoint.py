@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -9,6 +10,8 @@ from ledger_service.domain.sealing.tree import HASH_BYTES
 
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Head(NamedTuple):
@@ -25,17 +28,23 @@ class Checkpoint(NamedTuple):
     """A head with its Ed25519 signature over `signed_text`."""
 
     head: Head
-    key_id: str
+    public_key: bytes
     signature: bytes
 
 
 def signed_text(head: Head) -> bytes:
-    """What is signed: four lines of ASCII and what they are for; an entity's id has no line break."""
+    """What is signed: what it is for, and four lines of ASCII; an entity's id has no line break."""
     if len(head.root) != HASH_BYTES:
         raise ValueError(f"a root has {HASH_BYTES} bytes, not {len(head.root)}")
     return (
-        f"ledger-service checkpoint v1\n{head.entity_id}\n{head.sequence}\n{head.root.hex()}\n{head.recorded_time}\n"
+        f"ledger-service checkpoint v1\n{head.entity_id}\n{head.sequence}\n{head.root.hex()}\n"
+        f"{time_text(head.recorded_time)}\n"
     ).encode()
+
+
+def time_text(microseconds: int) -> str:
+    """A time as it is signed and written, always with six decimals: 2026-03-01T12:00:00.250000Z."""
+    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def key_id_of(public_key: bytes) -> str:

@@ -154,7 +154,7 @@ _NUMBER = "\0"
 
 
 def canonical_json(text: str) -> str:
-    """JSON as one text, however it was written: members in the order of their names' code points, no blanks, nothing
+    r"""JSON as one text, however it was written: members in the order of their names' code points, no blanks, nothing
     escaped that need not be, numbers as PostgreSQL keeps them. Raises Unrecordable for what is no JSON.
 
     A number with a fraction is written as {"\\u0000": "its digits"}: JSON has no form for it that every reader keeps.

@@ -32,7 +32,7 @@ _NOTHING = bytes(HASH_BYTES)
 class _Times(dict[int | None, int]):
     """Times as records have them."""
 
-    def __missing__(self, value: int) -> int:
+    def __missing__(self, value: int | None) -> int:
         if len(self) > _MOST_UNSEALED:
             self.clear()
         self[value] = found = 0 if value is None else value + _TO_1970

@@ -1,16 +1,10 @@
--- name: head
--- $1 entity number. Its newest seal, with when the last event was recorded.
-SELECT s.last_sequence, s.peaks, v.recorded_time
-FROM (SELECT * FROM seals WHERE entity_no = $1 ORDER BY last_sequence DESC LIMIT 1) s
-CROSS JOIN LATERAL (
-    SELECT e.recorded_time FROM events e WHERE e.entity_no = $1 AND e.sequence = s.last_sequence LIMIT 1
-) v
+-- name: sealed_up_to
+-- $1 entity number.
+SELECT last_sequence FROM seals WHERE entity_no = $1 ORDER BY last_sequence DESC LIMIT 1
 
--- name: head_at
--- $1 entity number, $2 sequence. When this event was recorded, and up to where the entity is sealed.
-SELECT v.recorded_time, s.last_sequence AS sealed
-FROM (SELECT last_sequence FROM seals WHERE entity_no = $1 ORDER BY last_sequence DESC LIMIT 1) s
-LEFT JOIN LATERAL (SELECT e.recorded_time FROM events e WHERE e.entity_no = $1 AND e.sequence = $2 LIMIT 1) v ON true
+-- name: recorded_at
+-- $1 entity number, $2 sequence.
+SELECT recorded_time FROM events WHERE entity_no = $1 AND sequence = $2
 
 -- name: nodes
 -- $1 entity number, $2 levels, $3 indexes, $4 the lowest level that is kept. The hashes of these subtrees: each stands
