@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from ledger_service.application.access import Principal, authorize
@@ -13,23 +13,30 @@ from ledger_service.application.reads import transaction_no, transaction_not_fou
 from ledger_service.application.signing import CheckpointKey
 from ledger_service.domain.account import Entity
 from ledger_service.domain.errors import LedgerError, Reason, invalid
-from ledger_service.domain.sealing.checkpoint import Checkpoint, Head
+from ledger_service.domain.sealing.checkpoint import EPOCH, Checkpoint, Head
 from ledger_service.domain.sealing.tree import Range, consistency_ranges, inclusion_ranges
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class HistoryStore(Protocol):
-    """Reads of an entity's history tree. All raise Unavailable. storage.sealing documents each."""
+    """Reads of an entity's history tree. All raise Unavailable."""
 
-    async def sealed_up_to(self, entity_no: int) -> int: ...
+    async def sealed_up_to(self, entity_no: int) -> int:
+        """The entity's last sealed event."""
+        ...
 
-    async def recorded_time(self, entity_no: int, sequence: int) -> datetime: ...
+    async def recorded_time(self, entity_no: int, sequence: int) -> datetime:
+        """When an event of the history was recorded."""
+        ...
 
-    async def record(self, entity_no: int, sequence: int) -> bytes: ...
+    async def record(self, entity_no: int, sequence: int) -> bytes:
+        """The canonical bytes of an event of the history."""
+        ...
 
-    async def range_hashes(self, entity_no: int, ranges: Sequence[Range]) -> list[bytes]: ...
+    async def range_hashes(self, entity_no: int, ranges: Sequence[Range]) -> list[bytes]:
+        """The roots over these ranges of leaves, all within the history."""
+        ...
 
 
 class TransactionProof(NamedTuple):
@@ -87,14 +94,13 @@ class Proving:
         if revision < 0:
             raise invalid("revision", "must be a revision, 1 or more; 0 means the newest")
         up_to = await self._up_to(entity, at_sequence, "at_sequence")
-        if revision:
-            found = await self._store.revisions(entity.entity_no, number, revision - 1, 1)
-        else:
-            found = await self._store.transactions(entity.entity_no, [number])
+        found = await self._store.transactions(entity.entity_no, [number])
         if not found:
             raise transaction_not_found(transaction_id)
-        if revision and found[0].revision != revision:
-            raise invalid("revision", "the transaction has no such revision yet")
+        if revision > found[0].revision:
+            raise invalid("revision", f"the transaction has {found[0].revision} of them")
+        if revision:
+            found = await self._store.revisions(entity.entity_no, number, revision - 1, 1)
         sequence = found[0].sequence
         if at_sequence and sequence > at_sequence:
             raise invalid("at_sequence", f"the revision was recorded at sequence {sequence}, after it")
@@ -139,4 +145,4 @@ class Proving:
     async def _signed(self, key: CheckpointKey, entity: Entity, sequence: int) -> Checkpoint:
         [root] = await self._history.range_hashes(entity.entity_no, [(0, sequence)])
         recorded = await self._history.recorded_time(entity.entity_no, sequence)
-        return key.sign(Head(entity.entity_id, sequence, root, (recorded - _EPOCH) // _MICROSECOND))
+        return key.sign(Head(entity.entity_id, sequence, root, (recorded - EPOCH) // _MICROSECOND))

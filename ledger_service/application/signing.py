@@ -36,7 +36,7 @@ class CheckpointKey:
         except (ValueError, TypeError) as error:
             raise ValueError(f"no private key that can be read: {error}") from error
         if not isinstance(key, Ed25519PrivateKey):
-            raise ValueError("the key is of another kind than Ed25519")
+            raise ValueError("the key is of another kind than Ed25519")  # noqa: TRY004  # the file's content is wrong
         return cls(key)
 
     def to_pem(self) -> bytes:

@@ -23,6 +23,8 @@ _COMMANDS = {
     "migrate": "ledger_service.cli.migrate",
     "token": "ledger_service.cli.token_command",
     "verify": "ledger_service.cli.verify",
+    "checkpoint": "ledger_service.cli.checkpoint",
+    "checkpoint-key": "ledger_service.cli.checkpoint_key",
     "statement": "ledger_service.cli.statement",
     "reconcile": "ledger_service.cli.reconcile",
     "demo": "ledger_service.cli.demo",

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
+from ledger_service.domain.sealing.checkpoint import Head
 from ledger_service.domain.sealing.record import records_of
 from ledger_service.domain.sealing.seals import Seal, seal_rows
-from ledger_service.domain.sealing.tree import STORED_LEVEL, Range, leaf_hash, pieces, range_hash
-from ledger_service.storage import numeric, sql
+from ledger_service.domain.sealing.tree import STORED_LEVEL, Range, leaf_hash, pieces, range_hash, root_of
+from ledger_service.storage import database, numeric, sql
 from ledger_service.storage.connections import Bound
 
 QUERIES = sql.load("sealing.sql")
@@ -27,7 +28,8 @@ def insert_seals(seals: Iterable[Seal]) -> str:
         f"'\\x{seal.peaks.hex()}', '\\x{seal.nodes.hex()}')"
         for seal in seals
     )
-    return f"INSERT INTO ledger.seals (entity_no, first_sequence, last_sequence, version, peaks, nodes) VALUES {rows}"
+    columns = "entity_no, first_sequence, last_sequence, version, peaks, nodes"
+    return f"INSERT INTO ledger.seals ({columns}) VALUES {rows}"  # noqa: S608  # numbers and hexadecimal digits
 
 
 class HistoryStore:
@@ -93,6 +95,19 @@ async def range_hashes(connection: Any, entity_no: int, ranges: Sequence[Range])
         )
         for each in ranges
     ]
+
+
+async def newest_heads(dsn: str, entity_ids: Sequence[str] | None) -> list[Head]:
+    """The heads of the histories of these entities that exist; None: of all, by id.
+
+    Raises asyncpg.PostgresError, OSError, TimeoutError: the database cannot be read.
+    """
+    connection = await database.connect_auditor(dsn)
+    try:
+        rows = await connection.fetch(QUERIES["newest_heads"], entity_ids)
+    finally:
+        await connection.close()
+    return [Head(row["entity_id"], row["last_sequence"], root_of(row["peaks"]), row["recorded"]) for row in rows]
 
 
 async def seal_history(connection: Any, progress: Callable[[str], None]) -> int:

@@ -142,13 +142,13 @@ def test_consistency(sizes: list[int], data: st.DataObject) -> None:
 def test_small_trees_have_the_proofs_of_the_standard() -> None:
     """RFC 6962, 2.1.3: the tree of seven leaves."""
     a, b, c, d, e, f, j = ((number, number + 1) for number in range(7))
-    g, h, i, k, l = (0, 2), (2, 4), (4, 6), (0, 4), (4, 7)
-    assert inclusion_ranges(0, 7) == [b, h, l]
-    assert inclusion_ranges(3, 7) == [c, g, l]
+    g, h, i, k, m = (0, 2), (2, 4), (4, 6), (0, 4), (4, 7)
+    assert inclusion_ranges(0, 7) == [b, h, m]
+    assert inclusion_ranges(3, 7) == [c, g, m]
     assert inclusion_ranges(4, 7) == [f, j, k]
     assert inclusion_ranges(6, 7) == [i, k]
-    assert consistency_ranges(3, 7) == [c, d, g, l]
-    assert consistency_ranges(4, 7) == [l]
+    assert consistency_ranges(3, 7) == [c, d, g, m]
+    assert consistency_ranges(4, 7) == [m]
     assert consistency_ranges(6, 7) == [i, j, k]
     assert a == (0, 1)
     assert e == (4, 5)

@@ -11,7 +11,7 @@ from ledger_service.domain.sealing.tree import HASH_BYTES
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Head(NamedTuple):
@@ -44,7 +44,7 @@ def signed_text(head: Head) -> bytes:
 
 def time_text(microseconds: int) -> str:
     """A time as it is signed and written, always with six decimals: 2026-03-01T12:00:00.250000Z."""
-    return (_EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def key_id_of(public_key: bytes) -> str:

@@ -20,6 +20,20 @@ CROSS JOIN LATERAL (
     SELECT COALESCE(sum((s.after >> l) - (s.before >> l)), 0) AS lower FROM generate_series($4::int4, n.level - 1) AS l
 ) p
 
+-- name: newest_heads
+-- $1 entity ids, or NULL. The newest seal of each, with when its last event was recorded, in microseconds since 1970.
+SELECT e.entity_id, s.last_sequence, s.peaks,
+       (extract(epoch FROM v.recorded_time) * 1000000)::int8 AS recorded
+FROM entities e
+CROSS JOIN LATERAL (
+    SELECT w.last_sequence, w.peaks FROM seals w WHERE w.entity_no = e.entity_no ORDER BY w.last_sequence DESC LIMIT 1
+) s
+CROSS JOIN LATERAL (
+    SELECT y.recorded_time FROM events y WHERE y.entity_no = e.entity_no AND y.sequence = s.last_sequence LIMIT 1
+) v
+WHERE $1::text[] IS NULL OR e.entity_id = ANY ($1::text[])
+ORDER BY e.entity_id
+
 -- name: sealed_events
 -- $1 entity number, $2 after these sequences, $3 up to these. Columns as domain.decide.book.EventRow has them.
 SELECT v.entity_no, v.sequence, v.kind, v.span, v.recorded_time, v.actor, v.idempotency_key, v.request_hash,
