@@ -194,7 +194,7 @@ def _read_record(record):
     text_bytes, count = rest[-2:]
     position = _FIXED.size + text_bytes
     texts = record[_FIXED.size : position].decode().split("\0")
-    if len(texts) != len(_TEXTS) or any(text[:1] not in ("+", "-") or (text[0] == "-" and text != "-") for text in texts):
+    if len(texts) != len(_TEXTS) or any(text != "-" and text[:1] != "+" for text in texts):
         raise NotProved("the record's texts are not in their form")
     event.update((name, None if text == "-" else text[1:]) for name, text in zip(_TEXTS, texts))
     event["status"] = _STATUSES.get(event["status"], event["status"])

@@ -271,8 +271,8 @@ async def test_two_entities_exchanged(ledger: Sealed) -> None:
 
 ROWS = {
     "an event and its entries": (
-        f"DELETE FROM entries WHERE entity_no = {ACME} AND sequence = {DRAINED};"
-        f"DELETE FROM events WHERE entity_no = {ACME} AND sequence = {DRAINED};",
+        f"""DELETE FROM entries WHERE entity_no = {ACME} AND sequence = {DRAINED};
+            DELETE FROM events WHERE entity_no = {ACME} AND sequence = {DRAINED};""",
         f"events {DRAINED} to {DRAINED} are not what was sealed .*: there are 0 of them, expected 1",
     ),
     "an entry": (
