@@ -105,7 +105,7 @@ class Telemetry:
 
     def queued(self, commands: int) -> None:
         """How much waits."""
-        telemetry.QUEUE_COMMANDS.set(commands)
+        telemetry.QUEUE_COMMANDS.value = commands
 
     def refused(self, reason: str) -> None:
         """A rule said no."""
@@ -246,6 +246,7 @@ def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
             config.reuse_port,
             settings.max_message_bytes,
             settings.max_concurrent_rpcs,
+            settings.max_connection_calls,
             tls_files(settings),
             settings.grpc_mutual if settings.grpc_mutual != "off" else None,
         ),

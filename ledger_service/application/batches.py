@@ -49,26 +49,24 @@ async def each_on_its_own(
         await asyncio.sleep(0)
     for part in parts:
         # ... and writes the next one while the answers to this one are made.
-        for item in await settle(writes, entity, part):
+        for item in await _settle(writes, entity, part):
             yield item
 
 
-def enqueue_one(writes: Writes, entity: Entity, command: CreateTransaction) -> Part:
-    """Queue a single item. Raises LedgerError QUEUE_FULL, DRAINING."""
-    return Part([Item(command, None)], writes.enqueue(entity, [command]))
+async def answers_to(writes: Writes, entity: Entity, submission: Submission, method: str) -> Sequence[Answer]:
+    """The answers to the commands of a unit that was queued; a failure is the answer to each. Raises nothing."""
+    try:
+        return await writes.complete(entity, await outcomes_of(submission))
+    except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
+        error = as_ledger_error(failure, method)
+        return [error] * len(submission.unit.commands)
 
 
-async def settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
+async def _settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
     """The items of a part with their answers."""
     if part.submission is None:
         return part.items
-    answers: list[Answer]
-    try:
-        answers = list(await writes.complete(entity, await outcomes_of(part.submission)))
-    except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
-        error = as_ledger_error(failure, "BatchCreateTransactions")
-        answers = [error] * len(part.submission.unit.commands)
-    found = iter(answers)
+    found = iter(await answers_to(writes, entity, part.submission, "BatchCreateTransactions"))
     return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
 
 

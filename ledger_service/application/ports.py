@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -69,22 +69,26 @@ class Loaded:
 
 
 class WriteSession(Protocol):
-    """One connection that writes: lock, begin, load, write, commit, unlock, in this order."""
+    """One connection that writes: begin, load, write, commit, and again, or unlock, in this order."""
 
-    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
-        """Take the entities' locks that are free; where none is, wait for the first. Raises Conflict, Unavailable."""
-        ...
+    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
+        """Begin a SERIALIZABLE database transaction under the entities' locks: those that are still held, or those
+        that are free, and where none is the first, which is waited for. Gives those that are held now.
 
-    async def begin(self) -> None:
-        """Begin a SERIALIZABLE database transaction, after the lock, so that its snapshot is not older."""
+        The lock comes before BEGIN, so that the snapshot is not older than the lock. Raises Conflict, Unavailable.
+        """
         ...
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """Read all that the units' decisions rest on."""
         ...
 
-    async def write(self, books: Sequence[Book]) -> None:
-        """Write the rows that the decisions added. Raises Conflict, Rejected, Unavailable."""
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        """Write the rows that decisions add to the books; False: they add none, and nothing was written.
+
+        The next decisions are made by advancing `steps`, while the server is busy with the rows of those before.
+        Raises Conflict, Rejected, Unavailable, and what a step raises.
+        """
         ...
 
     async def commit(self) -> None:
@@ -100,7 +104,11 @@ class WriteSession(Protocol):
         ...
 
     async def was_committed(self, loaded: Loaded) -> bool:
-        """Whether the database transaction that loaded this has been committed; call under its locks."""
+        """Take a lock of the database transaction that loaded this, and tell whether it has been committed.
+
+        Under the lock because the session that wrote it holds it until its COMMIT is through or rolled back: a look
+        without it may be too early. Raises Conflict, Unavailable.
+        """
         ...
 
     async def ping(self) -> None:

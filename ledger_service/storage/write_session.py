@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -23,7 +24,7 @@ from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.domain.sealing.seals import seal_of
-from ledger_service.storage import database
+from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
@@ -32,11 +33,7 @@ from ledger_service.storage.sealing import insert_seals
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
 
-ENTRY_COLUMNS = (
-    "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
-    "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
-    "latest_effective", "wide",
-)  # fmt: skip
+_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
 _Result = TypeVar("_Result")
 
@@ -71,46 +68,45 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
-        self._last_statement = "COMMIT"
-        self._has_locks = False
+        self._last_statement = ""
+        self._held: frozenset[int] = frozenset()
+        self._may_hold = False
+        """Whether the server may hold a lock for this session, known or not."""
         self._plan_age = PlanAge()
 
-    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
+        self._written, self._last_statement = (), ""
         ordered = sorted(entity_nos)
-        if len(ordered) > 1:
-            taken = await _translated(
-                self._connection.fetch,
-                "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
-                "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
-                _LOCK_SPACE,
-                ordered,
+        if self._held.issuperset(ordered):
+            await _translated(self._connection.execute, _BEGIN)
+            return ordered
+        await self.unlock()
+        self._may_hold = True
+        locked = await self._try_locks(ordered) if len(ordered) > 1 else []
+        if locked:
+            await _translated(self._connection.execute, _BEGIN)
+        else:
+            locked = ordered[:1]
+            # One message. The lock is waited for in a database transaction of its own: the snapshot of the one that
+            # writes is taken after it.
+            await _translated(
+                self._connection.execute,
+                f"BEGIN; SELECT pg_advisory_lock({_LOCK_SPACE}, {locked[0]:d}); COMMIT; {_BEGIN}",
             )
-            if taken:
-                self._has_locks = True
-                return sorted(record[0] for record in taken)
-        await _translated(
-            self._connection.execute, "SELECT pg_advisory_lock($1::int4, $2::int4)", _LOCK_SPACE, ordered[0]
-        )
-        self._has_locks = True
-        return ordered[:1]
-
-    async def begin(self) -> None:
-        """SERIALIZABLE, always; the server must be able to write."""
-        self._written = ()
-        await _translated(self._connection.execute, "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+        self._held = frozenset(locked)
+        return locked
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """See storage.loading."""
         return await _translated(self._loader.load, units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book]) -> None:
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them.
 
-        The seals are worked out here, and written by `commit`.
+        The seals are worked out meanwhile; `commit` writes them.
         """
-        self._written = books
-        await _translated(self._write, books)
+        return await _translated(self._write, books, steps)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
@@ -137,20 +133,24 @@ class WriteSession:
 
     async def unlock(self) -> None:
         """All at once."""
-        if self._has_locks:
+        if self._may_hold:
             statement = "SELECT pg_advisory_unlock_all()"
             if self._plan_age.is_over():
                 statement += f"; {DISCARD}"
             await _translated(self._connection.execute, statement)
-            self._has_locks = False
+            self._may_hold, self._held = False, frozenset()
 
     async def was_committed(self, loaded: Loaded) -> bool:
         """One entity tells for all: they were written in one database transaction."""
         book = next(book for book in loaded.books.values() if book.events)
+        entity_no = book.entity.entity_no
+        self._may_hold = True
+        # The lost session held them all and gives them back together.
+        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
         found: bool = await _translated(
             self._connection.fetchval,
             QUERIES["was_committed"],
-            book.entity.entity_no,
+            entity_no,
             book.events[0].sequence,
             loaded.writer,
         )
@@ -164,22 +164,54 @@ class WriteSession:
         """At once, without goodbye: whatever the session held is released by the server."""
         self._connection.terminate()
 
-    async def _write(self, books: Sequence[Book]) -> None:
-        events = [event for book in books for event in book.events]
-        await self._copy("events_inlet", EventRow._fields, events)
-        accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
+    async def _try_locks(self, entity_nos: Sequence[int]) -> list[int]:
+        records = await _translated(
+            self._connection.fetch,
+            "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
+            "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
+            _LOCK_SPACE,
+            entity_nos,
+        )
+        return sorted(record[0] for record in records)
+
+    async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        events = _Decided(books, steps)
+        first = next(events, None)
+        if first is None:
+            return False
+        chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
+        await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks, lambda: sum(len(book.events) for book in books))
+        written = self._written = [book for book in books if book.events]
+        accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
-                [(book, account) for book in books for account in book.new_accounts if account.limits]
+                [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = [entry for book in books for entry in book.entries]
+        entries = [entry for book in written for entry in book.entries]
         if entries:
-            await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
-        for book in books:
+            chunks = copying.entry_chunks(entries)
+            if isinstance(chunks, Iterator):
+                chunks = self._sealing(chunks)
+            await self._copy("entries_inlet", copying.ENTRY_COLUMNS, chunks, lambda: len(entries))
+        if not self._last_statement:
+            self._seal()
+        for book in written:
             await self._write_changes(book)
-        # One round trip for both. When the first fails, the server does not go on to the second.
-        self._last_statement = f"{insert_seals([seal_of(book) for book in books])}; COMMIT"
+        return True
+
+    def _sealing(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same chunks; the seals are worked out when all rows are on their way, and the server at work on them."""
+        last = next(chunks)
+        for chunk in chunks:
+            yield last
+            last = chunk
+        self._seal()
+        yield last
+
+    def _seal(self) -> None:
+        # One round trip for seals and COMMIT. When the first fails, the server does not go on to the second.
+        self._last_statement = f"{insert_seals(seal_of(book) for book in self._written)}; COMMIT"
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -233,10 +265,41 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(
+        self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes], count: Callable[[], int]
+    ) -> None:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
-        _expect(tag, f"COPY {len(records)}")
+        tag = await copying.copy(self._connection, inlet, columns, chunks)
+        _expect(tag, f"COPY {count()}")
+
+
+class _Decided:
+    """The events that each step adds to the books, as soon as they are decided."""
+
+    def __init__(self, books: Sequence[Book], steps: Iterator[object]) -> None:
+        self._books = books
+        self._steps = steps
+        self._taken = [0] * len(books)
+        self.is_all = False
+        """There are no more steps."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[EventRow]:
+        fresh: list[EventRow] = []
+        while not fresh:
+            if self.is_all:
+                raise StopIteration
+            self.is_all = next(self._steps, _END) is _END
+            for place, book in enumerate(self._books):
+                if len(book.events) > self._taken[place]:
+                    fresh += book.events[self._taken[place] :]
+                    self._taken[place] = len(book.events)
+        return fresh
+
+
+_END = object()
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:

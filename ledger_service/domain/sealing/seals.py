@@ -44,5 +44,7 @@ def seal_rows(
 
 
 def seal_of(book: Book) -> Seal:
-    """The seal of what a batch adds to one entity; the book has events."""
-    return seal_rows(book.entity.entity_no, book.sealed, book.peaks, book.events, book.entries)
+    """The seal of what a batch adds to one entity; the book has events, and knows of the seal afterwards."""
+    seal = seal_rows(book.entity.entity_no, book.sealed, book.peaks, book.events, book.entries)
+    book.sealed, book.peaks = seal.last_sequence, seal.peaks
+    return seal
