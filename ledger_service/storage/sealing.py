@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -20,16 +20,24 @@ _HISTORY_CHUNK = 16_384
 _READ_CHUNK = 2_048
 
 
-def insert_seals(seals: Iterable[Seal]) -> str:
+PREPARE = """PREPARE seal (int4, int8, int8, int2, bytea, bytea) AS
+    INSERT INTO ledger.seals (entity_no, first_sequence, last_sequence, version, peaks, nodes)
+    VALUES ($1, $2, $3, $4, $5, $6)"""
+"""To be said once on each connection that writes one seal at a time: a plan for each would cost more than the row."""
+
+
+def insert_seals(seals: Sequence[Seal], *, is_prepared: bool = False) -> str:
     """The statement that writes seals. Only numbers and hexadecimal digits go into it, so that it can go to the server
-    as one text together with COMMIT."""
-    rows = ", ".join(
+    as one text together with COMMIT. `is_prepared`: on a connection that was told PREPARE."""
+    rows = [
         f"({seal.entity_no:d}, {seal.first_sequence:d}, {seal.last_sequence:d}, {seal.version:d}, "
         f"'\\x{seal.peaks.hex()}', '\\x{seal.nodes.hex()}')"
         for seal in seals
-    )
+    ]
+    if is_prepared and len(rows) == 1:
+        return f"EXECUTE seal {rows[0]}"
     columns = "entity_no, first_sequence, last_sequence, version, peaks, nodes"
-    return f"INSERT INTO ledger.seals ({columns}) VALUES {rows}"  # noqa: S608  # numbers and hexadecimal digits
+    return f"INSERT INTO ledger.seals ({columns}) VALUES {', '.join(rows)}"  # noqa: S608  # see above
 
 
 class HistoryStore:

@@ -28,7 +28,7 @@ from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
-from ledger_service.storage.sealing import insert_seals
+from ledger_service.storage.sealing import PREPARE, insert_seals
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -55,6 +55,7 @@ class WriteStore:
         """Raises Unavailable."""
         try:
             connection = await database.connect_writer(self._dsn)
+            await connection.execute(PREPARE)
         except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
         return WriteSession(connection, self._memory)
@@ -211,7 +212,7 @@ class WriteSession:
 
     def _seal(self) -> None:
         # One round trip for seals and COMMIT. When the first fails, the server does not go on to the second.
-        self._last_statement = f"{insert_seals(seal_of(book) for book in self._written)}; COMMIT"
+        self._last_statement = f"{insert_seals([seal_of(book) for book in self._written], is_prepared=True)}; COMMIT"
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no

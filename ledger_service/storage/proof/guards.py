@@ -67,7 +67,7 @@ TRIGGERS = {
     ("entities", "check_entity"): (_AT_COMMIT, "check_entity"),
     ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
     ("seals", "immutable"): (_WHOLE, "refuse_change"),
-    ("seals", "check_seals"): (_ADDED, "check_seals"),
+    ("seals", "check_seal"): (_MADE, "check_seal"),
     ("commits", "check_sealed"): (_AT_COMMIT, "check_sealed"),
 }
 """By table and name: when each trigger must act, and its function."""
