@@ -406,3 +406,25 @@ async def test_the_database_refuses_what_is_not_sealed(ledger: Sealed) -> None:
                 await connection.execute(change)
     finally:
         await connection.close()
+
+
+async def test_older_history_is_sealed_in_steps(ledger: Sealed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tree is the same as if every commit had been sealed; the service goes on from there."""
+    monkeypatch.setattr(sealing, "_HISTORY_CHUNK", 70)
+    monkeypatch.setattr(sealing, "_READ_CHUNK", 9)
+    connection = await asyncpg.connect(ledger.dsn, server_settings=_SPOILING)
+    try:
+        sequences = dict(await connection.fetch("SELECT entity_no, max(sequence) FROM events GROUP BY entity_no"))
+        async with connection.transaction():
+            await connection.execute("DELETE FROM seals")
+            steps = await sealing.seal_history(connection, lambda _: None)
+        assert steps == sum(-(-last // 70) for last in sequences.values())
+        assert await sealing.seal_history(connection, lambda _: None) == 0
+    finally:
+        await connection.close()
+    async with serving(ledger.dsn) as service:
+        for _ in range(3):
+            await service.client.transactions.CreateTransaction(transfer("later", "cash", "wallet", "1.00"))
+    report = await verify_database(ledger.dsn, heads=ledger.heads)
+    assert report.is_clean, report.breaks
+    assert report.seals == steps + 3
