@@ -25,6 +25,8 @@ _COMMANDS = {
     "verify": "ledger_service.cli.verify",
     "checkpoint": "ledger_service.cli.checkpoint",
     "checkpoint-key": "ledger_service.cli.checkpoint_key",
+    "backup": "ledger_service.cli.backup",
+    "restore": "ledger_service.cli.restore",
     "statement": "ledger_service.cli.statement",
     "reconcile": "ledger_service.cli.reconcile",
     "demo": "ledger_service.cli.demo",
