@@ -142,7 +142,7 @@ def test_what_is_recorded_can_be_read(numbers: tuple[int | None, ...], text: str
     event = CREATED._replace(
         transaction_no=numbers[0], postings_at=numbers[1], reverses=numbers[2], account_no=numbers[3], reference=text
     )
-    entries = [(*DEBIT[:6], leg, *DEBIT[7:-1], CREDIT[-1] if leg % 2 else None) for leg in range(count)]
+    entries = [(*row[:6], leg, *row[7:]) for leg, row in enumerate([DEBIT, CREDIT, DEBIT, CREDIT][:count])]
     read = read_record(record(event, entries))
     assert [read.event[name] for name in ("transaction_no", "postings_at", "reverses", "account_no")] == list(numbers)
     assert read.event["reference"] == text
