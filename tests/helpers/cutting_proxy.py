@@ -34,6 +34,42 @@ class Place(Enum):
     COMMIT_ON_ITS_WAY = "COMMIT is sent and the connection cut at once"
     COMMIT_ANSWERED = "the server has answered COMMIT, nothing of it comes back"
     ONE_BYTE_OF_ANSWER = "one byte of the answer to COMMIT comes back"
+    SILENCE = "COMMIT is sent, then nothing passes either way for a while"
+
+
+_SILENT_SECONDS = 1.0
+
+
+class Refusal(Enum):
+    """An error that the server answers at some moment, and where: SQLSTATE, step, message."""
+
+    SERIALIZATION = ("40001", "COMMIT", "could not serialize access due to read/write dependencies")
+    DEADLOCK = ("40P01", "COMMIT", "deadlock detected")
+    LOCK_TIMEOUT = ("55P03", "BEGIN", "canceling statement due to lock timeout")
+    TOO_MANY_CONNECTIONS = ("53300", "CONNECT", "sorry, too many clients already")
+    READ_ONLY = ("25006", "BEGIN", "cannot execute this in a read-only transaction")
+    STANDBY = ("0A000", "BEGIN", "cannot set transaction read-write mode during recovery")
+    OUT_OF_MEMORY = ("53200", "COMMIT", "out of memory")
+
+    @property
+    def step(self) -> str:
+        """Which message is answered by it."""
+        return self.value[1]
+
+    @property
+    def answer(self) -> bytes:
+        """As the server writes it: ErrorResponse, then ReadyForQuery where the connection lives on."""
+        state, step, text = self.value
+        severity = "FATAL" if step == "CONNECT" else "ERROR"
+        fields = b"".join(
+            kind + value.encode() + b"\0" for kind, value in zip((b"S", b"V", b"C", b"M"), (severity, severity, state, text), strict=True)
+        )
+        error = b"E" + _LENGTH.pack(len(fields) + 5) + fields + b"\0"
+        return error if step == "CONNECT" else error + _READY
+
+
+_READY = b"Z\0\0\0\5I"
+"""ReadyForQuery, outside of a database transaction."""
 
 
 class _Cut(Exception):
@@ -52,6 +88,14 @@ class Plan:
     """Of a cut after COMMIT: what the server had answered by then."""
 
 
+@dataclass
+class RefusalPlan:
+    """One error to be answered; `happened` once it has been."""
+
+    refusal: Refusal
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class CuttingProxy:
     """Made by `cutting`."""
 
@@ -61,8 +105,26 @@ class CuttingProxy:
         self.cuts: list[Place] = []
         self.writers = 0
         """How many connections of the committer have been made."""
+        self.refusals: list[Refusal] = []
         self._plan: Plan | None = None
+        self._refusal: RefusalPlan | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def refuse(self, refusal: Refusal) -> RefusalPlan:
+        """Answer the next writer that comes to the refusal's step by its error."""
+        assert self._refusal is None, "one refusal after the other"
+        self._refusal = RefusalPlan(refusal)
+        return self._refusal
+
+    def due_refusal(self, step: str) -> Refusal | None:
+        """The error to answer here and now."""
+        plan = self._refusal
+        if plan is None or plan.refusal.step != step:
+            return None
+        self._refusal = None
+        self.refusals.append(plan.refusal)
+        plan.happened.set()
+        return plan.refusal
 
     def arm(self, place: Place, skip: int = 0) -> Plan:
         """Cut the next writer's connection that comes to this place."""
@@ -136,6 +198,8 @@ class _Connection:
         self._is_writer = False
         self._plan: Plan | None = None
         """A cut that waits for the server's answer to COMMIT."""
+        self._refusal: Refusal | None = None
+        """An error that takes the place of the answer to what was sent in COMMIT's stead."""
 
     async def run(self) -> None:
         """Until one direction ends."""
@@ -146,6 +210,9 @@ class _Connection:
             for one in both:
                 one.cancel()
             ended = await asyncio.gather(*both, return_exceptions=True)
+            if self._plan is not None and not self._plan.happened.is_set():
+                # Somebody else has ended the connection first.
+                self._proxy.put_back(self._plan)
         for outcome in ended:
             expected = (_Cut, asyncio.CancelledError, asyncio.IncompleteReadError, OSError)
             if isinstance(outcome, BaseException) and not isinstance(outcome, expected):
@@ -155,14 +222,36 @@ class _Connection:
         length = await self._reader.readexactly(4)
         body = await self._reader.readexactly(_LENGTH.unpack(length)[0] - 4)
         self._is_writer = _WRITER in body
+        if self._is_writer and (refusal := self._proxy.due_refusal("CONNECT")) is not None:
+            self._writer.write(refusal.answer)
+            await self._writer.drain()
+            self._writer.close()
+            raise _Cut
         self._proxy.writers += self._is_writer
         self._upstream_writer.write(length + body)
         while True:
             kind, message = await _message(self._reader)
             if self._is_writer:
                 await self._look(kind, message)
+                message = await self._refused(kind, message)
             self._upstream_writer.write(message)
             await self._upstream_writer.drain()
+
+    async def _refused(self, kind: bytes, message: bytes) -> bytes:
+        """What is sent on, when the message is to be answered by an error."""
+        if kind != b"Q" or self._plan is not None:
+            return message
+        step = message[5:].rstrip(b"\0").partition(b" ")[0].decode(errors="replace")
+        refusal = self._proxy.due_refusal(step)
+        if refusal is None:
+            return message
+        if step == "BEGIN":
+            self._writer.write(refusal.answer)
+            await self._writer.drain()
+            return b""
+        # The server takes back what it says it could not do.
+        self._refusal = refusal
+        return b"Q" + _LENGTH.pack(13) + b"ROLLBACK\0"
 
     async def _look(self, kind: bytes, message: bytes) -> None:
         """Cut here, if it is planned."""
@@ -171,8 +260,9 @@ class _Connection:
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
         elif text == b"COMMIT":
             plan = self._proxy.chance(
-                Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER
-            )
+                Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
+                Place.SILENCE,
+            )  # fmt: skip
         elif kind == b"d":
             plan = self._proxy.chance(Place.DURING_COPY)
         else:
@@ -207,17 +297,19 @@ class _Connection:
                 data = b""
             if self._plan is not None:
                 data = await self._swallow(self._plan, data)
+            elif self._refusal is not None:
+                data = await self._replaced(self._refusal, data)
             self._writer.write(data)
             await self._writer.drain()
 
     async def _swallow(self, plan: Plan, data: bytes) -> bytes:
         """Take the answer to COMMIT, to its end, and keep it from the caller; a refusal (40001) is handed on."""
-        while not data.endswith(b"Z\0\0\0\5I"):  # ReadyForQuery: outside of a database transaction again
-            more = await self._upstream_reader.read(65536)
-            if not more:
-                break
-            data += more
-        if data.startswith(b"E"):
+        if plan.place is Place.SILENCE:
+            await asyncio.sleep(_SILENT_SECONDS)
+            self._proxy.cut(plan)
+        data = await self._to_ready(data)
+        if data.startswith(b"E") or not data.endswith(_READY):
+            # Refused, or the server has gone before it answered.
             self._plan = None
             self._proxy.put_back(plan)
             return data
@@ -229,6 +321,21 @@ class _Connection:
                 await self._writer.drain()
         self._proxy.cut(plan)
         raise AssertionError("a cut ends the connection")
+
+    async def _replaced(self, refusal: Refusal, data: bytes) -> bytes:
+        """The error in place of the answer to ROLLBACK."""
+        await self._to_ready(data)
+        self._refusal = None
+        return refusal.answer
+
+    async def _to_ready(self, data: bytes) -> bytes:
+        """All of an answer, to its end or the connection's."""
+        while not data.endswith(_READY):
+            more = await self._upstream_reader.read(65536)
+            if not more:
+                break
+            data += more
+        return data
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -1,0 +1,165 @@
+"""One round: set the scene, write and read while things break, read everything, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ledger.v1 import account_service_pb2
+from tests.chaos.callers import Caller, watch
+from tests.chaos.checker import POISON, check
+from tests.chaos.faults import Faults
+from tests.chaos.history import Story
+from tests.chaos.last_reads import read_all
+from tests.chaos.scene import Scene, staged
+from tests.chaos.strangers import probe
+from tests.chaos.verdict import Breach, Verdict
+from tests.chaos.workloads import BANK, BANK_CAPITAL, WORKLOADS, Workload, transfer
+from tests.helpers.builders import new_entity
+from tests.helpers.rpc import connect
+from tests.helpers.servers import TOKEN
+from tests.helpers.wire import account_request
+from ledger_service import bootstrap
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from tests.chaos.plan import Plan
+
+_SLOW_SECONDS = 0.05
+"""Callers pause so long once there are enough operations, while faults are still to happen."""
+
+
+@dataclass
+class Outcome:
+    """Of one round."""
+
+    seed: int
+    verdict: Verdict = field(default_factory=Verdict)
+    happened: Counter[str] = field(default_factory=Counter)
+    seconds: float = 0.0
+
+
+class Round:
+    """The state of one round under way."""
+
+    def __init__(self, scene: Scene, plan: Plan, seed: int) -> None:
+        self.scene = scene
+        self.plan = plan
+        self.seed = seed
+        self.stories: list[tuple[Workload, Story]] = []
+        self.counts: Counter[str] = Counter()
+        self.is_over = False
+        self._began = time.monotonic()
+
+    @property
+    def operations(self) -> int:
+        """Recorded so far."""
+        return sum(len(story.writes) + len(story.looks) + story.probes for _, story in self.stories)
+
+    def wants_cancellations(self) -> bool:
+        """Whether callers still have to give up."""
+        return self.counts["cancellations"] + self.counts["deadlines"] < self.plan.cancellations
+
+    async def prepare(self) -> None:
+        """The entities and their accounts, before anything breaks."""
+        client = self.scene.clients[0]
+        for workload in WORKLOADS:
+            for number in range(workload.entities):
+                name = await new_entity(client, entity_id=f"{workload.name}-{number}")
+                story = Story(name, workload.accounts, expires=workload.expires)
+                request = account_service_pb2.BatchCreateAccountsRequest(entity_id=name)
+                request.requests.extend(account_request("", account) for account in workload.accounts)
+                await client.accounts.BatchCreateAccounts(request)
+                if workload.is_bank:
+                    await self._found_bank(story)
+                self.stories.append((workload, story))
+        async with self.scene.administrator() as administrator:
+            await administrator.execute(_POISONED)
+
+    async def _found_bank(self, story: Story) -> None:
+        caller = self._caller(story, "founder", random.Random(0))
+        share = BANK_CAPITAL // len(BANK)
+        for account in BANK:
+            await caller.write(transfer(caller.key(), "mint", account, share))
+        story.constant = (BANK, BANK_CAPITAL)
+
+    def _caller(self, story: Story, name: str, chance: random.Random) -> Caller:
+        return Caller(story, self.scene.clients, chance, self.counts, self.wants_cancellations, name)
+
+    async def play(self, faults: Faults) -> None:
+        """Callers, watchers and strangers, until the faults have happened and there are operations enough."""
+        numbers = itertools.count(1)
+        async with asyncio.timeout(self.plan.seconds), asyncio.TaskGroup() as group:
+            followers = [
+                group.create_task(watch(story, self.scene.clients, self._chance(next(numbers))))
+                for _, story in self.stories
+            ]
+            followers.append(group.create_task(probe(self.scene, [story for _, story in self.stories])))
+            working = [
+                group.create_task(self._work(workload, story, number, self._chance(next(numbers))))
+                for workload, story in self.stories
+                for number in range(workload.callers)
+            ]
+            await faults.run()
+            while self.operations < self.plan.operations or self.wants_cancellations():
+                await asyncio.sleep(0.1)
+            self.is_over = True
+            await asyncio.gather(*working)
+            for follower in followers:
+                follower.cancel()
+
+    async def _work(self, workload: Workload, story: Story, number: int, chance: random.Random) -> None:
+        caller = self._caller(story, f"{story.name}-{number}", chance)
+        while not self.is_over:
+            await workload.step(caller)
+            if self.operations >= self.plan.operations and not self.wants_cancellations():
+                await asyncio.sleep(_SLOW_SECONDS)
+
+    def _chance(self, number: int) -> random.Random:
+        return random.Random(self.seed * 1_000 + number)
+
+    async def judge(self) -> Verdict:
+        """The last read phase and all checks; the callers have ended."""
+        verdict = Verdict()
+        async with self.scene.administrator() as administrator:
+            await administrator.execute(_NOT_POISONED)
+        async with connect(self.scene.addresses[0], TOKEN) as client:
+            for _, story in self.stories:
+                last = await read_all(client, story)
+                verdict.add(await asyncio.to_thread(check, story, last))
+        report = await bootstrap.verify_database(self.scene.postgres.dsn)
+        for found in report.breaks:
+            verdict.note(Breach.VERIFY, str(found))
+        return verdict
+
+
+async def run_round(folder: Path, plan: Plan, seed: int, environment: Mapping[str, str] | None = None) -> Outcome:
+    """Everything, on fresh data."""
+    began = time.monotonic()
+    outcome = Outcome(seed)
+    async with staged(folder, environment) as scene:
+        this = Round(scene, plan, seed)
+        await this.prepare()
+        faults = Faults(scene, plan, random.Random(seed))
+        await this.play(faults)
+        outcome.verdict = await this.judge()
+        outcome.happened = faults.happened + this.counts
+        await scene.stop()
+    outcome.seconds = time.monotonic() - began
+    return outcome
+
+
+_POISONED = f"""
+CREATE FUNCTION public.refuse_poison() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = '22000'; END $$;
+CREATE TRIGGER poison BEFORE INSERT ON ledger.events FOR EACH ROW
+    WHEN (NEW.description = '{POISON}') EXECUTE FUNCTION public.refuse_poison();
+"""
+_NOT_POISONED = "DROP TRIGGER poison ON ledger.events; DROP FUNCTION public.refuse_poison()"

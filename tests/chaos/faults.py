@@ -1,0 +1,89 @@
+"""The faults of a round, in an order that the seed decides; each is proved to have happened."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import Counter
+from functools import partial
+from typing import TYPE_CHECKING
+
+from tests.helpers.cutting_proxy import Place, Refusal
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from tests.chaos.plan import Plan
+    from tests.chaos.scene import Scene
+
+_HAPPENS_SECONDS = 60.0
+"""A fault that has not happened within this never will: the run fails."""
+_REST_SECONDS = (0.05, 0.6)
+
+
+class Faults:
+    """Everything that goes wrong in a round, and how often it has."""
+
+    def __init__(self, scene: Scene, plan: Plan, chance: random.Random) -> None:
+        self.scene = scene
+        self.chance = chance
+        self.happened: Counter[str] = Counter()
+        self._plan = plan
+        self._commits_may_pass = asyncio.Event()
+        self._commits_may_pass.set()
+
+    async def run(self) -> None:
+        """All of them; blows and cuts go side by side."""
+        await asyncio.gather(self._strike(), self._cut(), self._refuse())
+
+    async def _strike(self) -> None:
+        plan, scene = self._plan, self.scene
+        blows: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        for index in range(plan.service_kills):
+            blows.append(("service killed", partial(scene.kill_service, index % 2)))
+        blows += [("backend killed", scene.kill_backend)] * plan.backend_kills
+        blows += [("postmaster killed", scene.kill_postmaster)] * plan.postmaster_kills
+        blows += [("server stopped at once", scene.stop_immediately)] * plan.immediate_stops
+        blows += [("backend ended", scene.end_backend)] * plan.ended_backends
+        for index in range(plan.drains):
+            blows.append(("service drained", partial(scene.drain_service, index % 2)))
+        blows += [("writer paused", self._pause_a_writer)] * plan.pauses
+        self.chance.shuffle(blows)
+        for name, blow in blows:
+            await blow()
+            self.happened[name] += 1
+            await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
+
+    async def _cut(self) -> None:
+        places = list(Place) * self._plan.cuts_each
+        self.chance.shuffle(places)
+        for place in places:
+            plan = self.scene.proxy.arm(place, skip=self.chance.randrange(4))
+            async with asyncio.timeout(_HAPPENS_SECONDS):
+                await plan.happened.wait()
+            self.happened[f"cut: {place.value}"] += 1
+            await asyncio.sleep(self.chance.uniform(0, 0.05))
+
+    async def _refuse(self) -> None:
+        refusals = list(Refusal) * self._plan.refusals_each
+        self.chance.shuffle(refusals)
+        for refusal in refusals:
+            plan = self.scene.proxy.refuse(refusal)
+            async with asyncio.timeout(_HAPPENS_SECONDS):
+                await plan.happened.wait()
+            self.happened[f"refused: {refusal.value[0]} at {refusal.step}"] += 1
+            await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
+
+    async def _pause_a_writer(self) -> None:
+        """SIGSTOP of a process while it is writing; the other one goes on, or takes over."""
+        service = self.chance.choice(self.scene.services)
+        os.kill(service.process.pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(self._plan.pause_seconds)
+            with open(f"/proc/{service.process.pid}/stat", encoding="ascii") as stat:
+                state = stat.read().rpartition(")")[2].split()[0]
+            assert state == "T", f"it is not stopped, but {state}"
+        finally:
+            os.kill(service.process.pid, signal.SIGCONT)
