@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from google.protobuf import descriptor_pb2
 
 from bench.child import ROOT
@@ -40,19 +41,48 @@ async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
     Task: target, token, mix, seed, seconds, concurrency, connections, and with `rate` the calls a second that are sent
     whether earlier ones are answered or not.
     """
+    prepared = int(task["seconds"] * (task.get("rate") or _MOST_CALLS_PER_SECOND)) + task["concurrency"] + 100
+    return _calls(json.loads(await _answer(program, task, prepared, "60s")), prepared)
+
+
+async def flood(program: Path, task: dict[str, Any], give_up: str) -> Flooded:
+    """Send more than the server can answer, at `rate` calls a second; each gives up after `give_up`, as "5s".
+
+    At low priority: callers have machines of their own, and are not to take the server's cores.
+    """
+    prepared = int(task["seconds"] * task["rate"]) + 100
+    answer = await _answer(program, task, prepared, give_up, "--duration-stop", "close", before=("nice", "-n", "19"))
+    return msgspec.json.decode(answer, type=Flooded)
+
+
+class Flooded(msgspec.Struct, rename="camel"):
+    """What came of a flood. Of its half a million calls only the counts are read."""
+
+    total: int
+    """Nanoseconds."""
+    status_code_distribution: dict[str, int]
+
+    @property
+    def goodput(self) -> float:
+        """Calls a second that were answered OK."""
+        return self.status_code_distribution.get("OK", 0) / (self.total / 1e9)
+
+
+async def _answer(
+    program: Path, task: dict[str, Any], prepared: int, give_up: str, *more: str, before: tuple[str, ...] = ()
+) -> bytes:
     with tempfile.TemporaryDirectory(prefix="ledger-ghz-") as folder:
         data, out, protoset, metadata = (Path(folder) / name for name in ("requests", "answer", "protoset", "metadata"))
         # In a file: arguments can be read by everybody on the machine.
         metadata.write_text(json.dumps({"authorization": f"Bearer {task['token']}"}))
         protoset.write_bytes(descriptors())
-        prepared = int(task["seconds"] * (task.get("rate") or _MOST_CALLS_PER_SECOND)) + task["concurrency"] + 100
         await asyncio.to_thread(write, data, Requests(Mix(**task["mix"]), task["seed"]), prepared)
         command = [
-            str(program), "--insecure", "--protoset", str(protoset), "--call", _CALL, "--binary-file", str(data),
-            "--metadata-file", str(metadata),
+            *before, str(program), "--insecure", "--protoset", str(protoset), "--call", _CALL,
+            "--binary-file", str(data), "--metadata-file", str(metadata),
             "--concurrency", str(task["concurrency"]), "--connections", str(task["connections"]),
-            "--duration", f"{task['seconds']:.3f}s", "--duration-stop", "wait", "--timeout", "60s",
-            "--format", "json", "--output", str(out),
+            "--duration", f"{task['seconds']:.3f}s", "--timeout", give_up, "--format", "json", "--output", str(out),
+            *(more or ("--duration-stop", "wait")),
         ]  # fmt: skip
         if "rate" in task:
             command += ["--rps", str(max(1, round(task["rate"]))), "--async"]
@@ -62,8 +92,7 @@ async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
         said, _ = await process.communicate()
         if process.returncode != 0 or not out.exists():
             raise BenchError(f"ghz failed: {said.decode(errors='replace').strip()[-2000:]}")
-        answer = await asyncio.to_thread(lambda: json.loads(out.read_text()))
-    return _calls(answer, prepared)
+        return await asyncio.to_thread(out.read_bytes)
 
 
 def descriptors() -> bytes:

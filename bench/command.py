@@ -48,6 +48,7 @@ def _options(arguments: list[str] | None = None) -> Options:
         "--scale", type=float, default=1.0,
         help="share of all sizes, above 0 up to 1: to try the bench itself; verdicts are for 1 alone",
     )  # fmt: skip
+    parser.add_argument("--minutes", type=float, default=30.0, help="of V1, which watches the memory (default 30)")
     parser.add_argument(
         "--generator", choices=GENERATORS, default="auto", help="of single calls (default auto: ghz where there is one)"
     )  # fmt: skip
@@ -60,10 +61,18 @@ def _options(arguments: list[str] | None = None) -> Options:
     only = tuple(one.strip().upper() for one in given.only.split(",") if one.strip())
     if unknown := [one for one in only if one not in SCENARIOS]:
         parser.error(f"no scenario {', '.join(unknown)}; there are {', '.join(SCENARIOS)}")
-    if given.rounds < 1 or given.seconds <= 0 or given.workers < 1 or not 0 < given.scale <= 1:
-        parser.error("rounds and workers from 1, seconds above 0, scale above 0 up to 1")
+    if given.rounds < 1 or given.seconds <= 0 or given.workers < 1 or given.minutes <= 0 or not 0 < given.scale <= 1:
+        parser.error("rounds and workers from 1, seconds and minutes above 0, scale above 0 up to 1")
     return Options(
-        only, given.rounds, given.seconds, given.workers, given.scale, given.generator, given.data, given.results
+        only,
+        given.rounds,
+        given.seconds,
+        given.workers,
+        given.scale,
+        given.minutes,
+        given.generator,
+        given.data,
+        given.results,
     )
 
 

@@ -36,6 +36,8 @@ class Options:
     seconds: float = 4.0
     workers: int = 1
     scale: float = 1.0
+    minutes: float = 30.0
+    """Of the run that watches the memory."""
     generator: str = "auto"
     data: Path = Path(".cache/bench")
     results: Path = Path("bench/results")

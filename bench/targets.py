@@ -76,6 +76,10 @@ TARGETS = [
     _pages("rare_first", "search, a word in 10 transactions", 5.0),
     Target("G1", "transactions/s at the 5,000,000th ÷ the first 100,000", 0.80, 0.95),
     Target("P1", "p99 ÷ p50 at 70 % of the top rate", 5.0, 3.0, at_most=True),
+    Target("O1.during", "calls answered while 5 × the top rate is offered ÷ before", 0.80, 0.95),
+    Target("O1.after", "calls answered 10 s after the overload ÷ before", 0.95, 1.0),
+    Target("V1.peak", "largest resident size of the service in MiB", 300, 200, at_most=True),
+    Target("V1.growth", "resident size in the last tenth ÷ in the second tenth", 1.05, 1.01, at_most=True),
     Target("REST", "POST /v1/transactions ÷ gRPC single calls, 64 callers each", None, None),
 ]
 

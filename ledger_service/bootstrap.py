@@ -243,6 +243,7 @@ def _server(config: WorkerConfig, use_cases: UseCases) -> Server | None:
             config.reuse_port,
             settings.max_message_bytes,
             settings.max_concurrent_rpcs,
+            settings.max_connection_calls,
             tls_files(settings),
             settings.grpc_mutual if settings.grpc_mutual != "off" else None,
         ),

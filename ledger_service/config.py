@@ -202,6 +202,9 @@ class Settings(BaseSettings):
     )
     max_message_bytes: int = _option(16 * MIB, "bytes of a gRPC message, in and out", ge=64 * KIB, le=256 * MIB)
     max_concurrent_rpcs: int = _option(4_096, "calls under way in a worker", ge=1, le=100_000)
+    max_connection_calls: int = _option(
+        256, "gRPC calls under way on one connection, long streams included; more wait in the client", ge=1, le=100_000
+    )
     max_body_bytes: int = _option(16 * MIB, "bytes of the body of a REST request", ge=4 * KIB, le=256 * MIB)
     max_header_bytes: int = _option(
         32 * KIB, "bytes of the request line and the headers of a REST request", ge=4 * KIB, le=1 * MIB

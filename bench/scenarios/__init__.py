@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from bench.running import Run
-from bench.scenarios import batches, growth, latency, reads, rest, singles, streams
+from bench.scenarios import batches, endurance, growth, latency, reads, rest, singles, streams
 
 SCENARIOS: dict[str, Callable[[Run], Awaitable[None]]] = {
     "B1": batches.one_caller,
@@ -19,8 +19,10 @@ SCENARIOS: dict[str, Callable[[Run], Awaitable[None]]] = {
     "R2": reads.pages,
     "G1": growth.first_and_last,
     "P1": latency.at_a_steady_rate,
+    "O1": endurance.overload,
+    "V1": endurance.memory,
     "REST": rest.against_grpc,
 }
 
-EXTRA = frozenset({"REST"})
-"""Without a target: measured only when named."""
+EXTRA = frozenset({"O1", "V1", "REST"})
+"""Long, or without a target: measured only when named."""

@@ -1,6 +1,6 @@
 """Group commit: what has queued up while the last batch was written is the next batch.
 
-    submit -> queue -> lane: lock, BEGIN, load, decide, write, COMMIT, unlock -> answers
+    submit -> queue -> lane: lock, BEGIN, load, decide, write, COMMIT -> answers, unlock
 
 A lane is a task with a connection of its own (application.lane); an entity is in one lane at a time. Nothing
 is waited for but the lane's own work, so a lone call is committed at once and a thousand together.
@@ -39,6 +39,8 @@ class CommitterLimits:
     write_timeout_seconds: float
     max_expiries: int = 2_000
     """Transactions that expire in one database transaction, at most."""
+    stint_seconds: float = 0.05
+    """How long one entity is written to under one taking of its lock, while there is work for it."""
     ping_seconds: float = 5.0
     """An idle lane says so to the server this often, before idle_session_timeout ends its session."""
     first_pause_seconds: float = 0.005
@@ -91,12 +93,20 @@ class Committer:
         self.queue.add(submission)
         self._is_empty.clear()
         self.observer.queued(self.queue.commands)
-        self.work.set()
+        if not self.queue.is_busy(unit.entity_no):
+            # Else the lane that is writing to the entity sees to it.
+            self.work.set()
         return submission
 
     def take(self) -> Batch:
         """The next batch for a lane that asks; empty: there is nothing that it could do."""
         batch = self.queue.take(self.idle_lanes + 1)
+        self._note_queue()
+        return batch
+
+    def take_more(self, entity_no: int) -> Batch:
+        """The next batch of an entity for the lane that has it; empty: nothing waits for it."""
+        batch = self.queue.take_more(entity_no)
         self._note_queue()
         return batch
 

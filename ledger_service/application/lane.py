@@ -49,7 +49,7 @@ class Lane:
             # later in an entity is written later.
             self._held = set(batch)
             try:
-                await self._write(batch)
+                await self._serve(batch)
             except BaseException:
                 if batch:
                     self._give_up(batch, self._internal("lane_failed"))
@@ -59,6 +59,25 @@ class Lane:
                     committer.queue.release(entity_no)
                 # What waited for these entities can be taken now, by any lane.
                 committer.work.set()
+
+    async def _serve(self, batch: Batch) -> None:
+        """Write a batch, and what has queued up for its entity meanwhile: a lock that is wanted again is kept.
+
+        Not for longer than a stint: other entities, and other processes that wait for the lock, have their turn then.
+        """
+        committer = self._committer
+        loop = asyncio.get_running_loop()
+        over = loop.time() + committer.limits.stint_seconds
+        while True:
+            only = next(iter(batch)) if len(batch) == 1 else None
+            await self._write(batch)
+            if only is None or only not in self._held or loop.time() >= over:
+                break
+            batch |= committer.take_more(only)
+            if not batch:
+                break
+        # Answers first: unlocking is no part of anybody's latency.
+        await self._unlock()
 
     async def close(self) -> None:
         """Drop the connection."""
@@ -117,13 +136,12 @@ class Lane:
         loop = asyncio.get_running_loop()
         began = loop.time()
         session = await self._open()
-        locked = await session.lock(list(batch))
+        locked = await session.begin(list(batch))
         for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
             # Another process writes it: its turn comes again, without keeping the others waiting.
             committer.queue.put_back(entity_no, batch.pop(entity_no))
             self._held.discard(entity_no)
         units = {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
-        await session.begin()
         loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
         outcomes = {
             entity_no: decide(book, [] if loaded.more_due else units[entity_no])
@@ -143,8 +161,6 @@ class Lane:
             committer.observer.advanced(book.entity.entity_no, book.sequence)
         if written:
             committer.observer.committed(sum(len(book.events) for book in written), loop.time() - began)
-        # Answers first: unlocking is no part of anybody's latency.
-        await self._unlock()
 
     async def _unlock(self) -> None:
         """Give the locks back; a connection that can't is dropped, and with it they are free as well."""
@@ -180,20 +196,13 @@ class Lane:
         return True
 
     async def _resolve(self, loaded: Loaded) -> bool | None:
-        """Whether a COMMIT without an answer was carried out; None: not to be found out in time.
-
-        The lock comes first: the lost session holds it until its COMMIT is through or rolled back, so that
-        a look under the lock sees the truth, and one without it may be too early.
-        """
+        """Whether a COMMIT without an answer was carried out; None: not to be found out in time."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._committer.limits.write_timeout_seconds
-        # One entity's lock is enough: the lost session held them all and gives them back together.
-        entity_no = next(book.entity.entity_no for book in loaded.books.values() if book.events)
         await self.close()
         while loop.time() < deadline:
             try:
                 session = await self._open()
-                await session.lock([entity_no])
                 return await session.was_committed(loaded)
             except StorageError as error:
                 _log.warning("commit_unresolved", lane=self._number, cause=str(error))

@@ -69,14 +69,14 @@ class Loaded:
 
 
 class WriteSession(Protocol):
-    """One connection that writes: lock, begin, load, write, commit, unlock, in this order."""
+    """One connection that writes: begin, load, write, commit, and again, or unlock, in this order."""
 
-    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
-        """Take the entities' locks that are free; where none is, wait for the first. Raises Conflict, Unavailable."""
-        ...
+    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
+        """Begin a SERIALIZABLE database transaction under the entities' locks: those that are still held, or those
+        that are free, and where none is the first, which is waited for. Gives those that are held now.
 
-    async def begin(self) -> None:
-        """Begin a SERIALIZABLE database transaction, after the lock, so that its snapshot is not older."""
+        The lock comes before BEGIN, so that the snapshot is not older than the lock. Raises Conflict, Unavailable.
+        """
         ...
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
@@ -100,7 +100,11 @@ class WriteSession(Protocol):
         ...
 
     async def was_committed(self, loaded: Loaded) -> bool:
-        """Whether the database transaction that loaded this has been committed; call under its locks."""
+        """Take a lock of the database transaction that loaded this, and tell whether it has been committed.
+
+        Under the lock because the session that wrote it holds it until its COMMIT is through or rolled back: a look
+        without it may be too early. Raises Conflict, Unavailable.
+        """
         ...
 
     async def ping(self) -> None:

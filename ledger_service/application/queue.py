@@ -61,6 +61,31 @@ Batch = dict[int, list[Submission]]
 """Submissions to write in one database transaction, by entity."""
 
 
+class _Room:
+    """What still fits into a batch."""
+
+    __slots__ = ("commands", "is_empty", "postings")
+
+    def __init__(self, commands: int, postings: int) -> None:
+        self.commands = commands
+        self.postings = postings
+        self.is_empty = True
+
+    @property
+    def is_full(self) -> bool:
+        return self.commands <= 0 or self.postings <= 0
+
+    def has_for(self, submission: Submission) -> bool:
+        """What is larger than any batch goes alone, and so does what shares none."""
+        fits = self.commands >= submission.size and self.postings >= submission.unit.postings
+        return self.is_empty or (fits and submission.is_shareable)
+
+    def fill(self, submission: Submission) -> None:
+        self.is_empty = False
+        self.commands -= submission.size if submission.is_shareable else self.commands
+        self.postings -= submission.unit.postings
+
+
 class WriteQueue:
     """Submissions by entity. An entity that is being written is busy: nobody else takes of it."""
 
@@ -94,32 +119,26 @@ class WriteQueue:
         # server's own queue, where it can't lose again.
         ready = [one for one in ready if self._waiting[one][0].times_put_back >= _PATIENCE][:1] or ready
         batch: Batch = {}
-        commands, postings = self._batch_commands, self._batch_postings
+        room = _Room(self._batch_commands, self._batch_postings)
         for entity_no in ready:
-            taken: list[Submission] = []
-            queue = self._waiting[entity_no]
-            while queue:
-                first = queue[0]
-                if first.is_abandoned:
-                    self.done(queue.popleft())
-                    continue
-                full = commands < first.size or postings < first.unit.postings
-                if (full or not first.is_shareable) and (batch or taken):
-                    break
-                taken.append(queue.popleft())
-                commands -= first.size
-                postings -= first.unit.postings
-                if not first.is_shareable:
-                    commands = 0
-                    break
-            if not queue:
-                del self._waiting[entity_no]
+            taken = self._take_of(entity_no, room)
             if taken:
                 batch[entity_no] = taken
                 self._busy.add(entity_no)
-            if commands <= 0 or postings <= 0:
+            if room.is_full:
                 break
         return batch
+
+    def take_more(self, entity_no: int) -> Batch:
+        """The next batch of an entity that is busy, for whoever has it; empty: nothing waits for it."""
+        if entity_no not in self._waiting:
+            return {}
+        taken = self._take_of(entity_no, _Room(self._batch_commands, self._batch_postings))
+        return {entity_no: taken} if taken else {}
+
+    def is_busy(self, entity_no: int) -> bool:
+        """Whether the entity is being written."""
+        return entity_no in self._busy
 
     def put_back(self, entity_no: int, submissions: list[Submission]) -> None:
         """They were not written after all: first in line again."""
@@ -147,6 +166,23 @@ class WriteQueue:
         if not queue:
             del self._waiting[entity_no]
         return bool(queue)
+
+    def _take_of(self, entity_no: int, room: _Room) -> list[Submission]:
+        """Of an entity's submissions as many as fit, in their order."""
+        taken: list[Submission] = []
+        queue = self._waiting[entity_no]
+        while queue:
+            first = queue[0]
+            if first.is_abandoned:
+                self.done(queue.popleft())
+                continue
+            if not room.has_for(first):
+                break
+            taken.append(queue.popleft())
+            room.fill(first)
+        if not queue:
+            del self._waiting[entity_no]
+        return taken
 
     def _waits_for_several(self, ready: list[int]) -> bool:
         threshold = self._batch_commands // 4

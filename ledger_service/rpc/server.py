@@ -42,6 +42,7 @@ class ServerOptions:
     reuse_port: bool
     max_message_bytes: int
     max_concurrent_rpcs: int
+    max_connection_calls: int
     tls: TlsFiles | None = None
     """None: plain text."""
     mutual_address: str | None = None
@@ -59,6 +60,9 @@ class Server:
                 ("grpc.max_receive_message_length", options.max_message_bytes),
                 ("grpc.max_send_message_length", options.max_message_bytes),
                 ("grpc.max_metadata_size", _MAX_METADATA_BYTES),
+                # More wait in the client, where they cost nothing: even to refuse a call takes half of what it takes
+                # to answer one, and calls that nobody held back would be read, kept and answered too late.
+                ("grpc.max_concurrent_streams", options.max_connection_calls),
                 # A peer that has vanished is noticed, and one that pings too often is told off.
                 ("grpc.keepalive_time_ms", 30_000),
                 ("grpc.keepalive_timeout_ms", 10_000),

@@ -30,27 +30,17 @@ class Loader:
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """A book for each entity, with all that its units mention."""
-        loaded = Loaded()
-        entity_nos = list(units)
-        records = await self._fetch("begin_books", entity_nos)
+        needs = {entity_no: needs_of(entity_no, entity_units) for entity_no, entity_units in units.items()}
+        pairs = [(entity_no, key) for entity_no, need in needs.items() for key in need.keys]
+        records = await self._fetch("glance", list(units), *(_columns(pairs) or ((), ())))
         # One time for the whole batch, not before anything that any of its entities has recorded.
         now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
-        loaded.writer = records[0]["writer"]
-        for record in records:
-            entity = rows.entity_of(record)
-            known = self._memory.take(entity.entity_no, entity.sequence)
-            loaded.books[entity.entity_no] = Book(
-                entity,
-                entity.sequence,
-                now,
-                known.accounts,
-                known.accounts_by_no,
-                known.heads,
-                categories=known.categories,
-            )
-        needs = {entity_no: needs_of(entity_no, units[entity_no]) for entity_no in entity_nos}
-        await self._load_due(loaded, needs, now, due_limit)
-        await self._load_keys(loaded.books, needs)
+        loaded = Loaded(writer=records[0]["writer"])
+        await self._open_books(loaded.books, records, now)
+        if any(record["next_expiry"] is not None and record["next_expiry"] <= now for record in records):
+            await self._load_due(loaded, needs, now, due_limit)
+        if records[0]["has_used_keys"]:
+            await self._load_keys(loaded.books, pairs)
         await self._load_positions(loaded.books, needs)
         if any(need.transaction_nos for need in needs.values()):
             await self._load_transactions(loaded.books, needs)
@@ -59,6 +49,29 @@ class Loader:
         await self._load_categories(loaded.books, needs)
         return loaded
 
+    async def _open_books(self, books: dict[int, Book], records: Sequence[Any], now: datetime) -> None:
+        """A book for each entity with what is remembered of it, if nobody has written to it since."""
+        known = {}
+        for record in records:
+            entity_no, sequence = record["entity_no"], record["sequence"]
+            known[entity_no] = self._memory.take(entity_no, sequence)
+        unknown = [entity_no for entity_no, one in known.items() if one.entity is None]
+        entities = {}
+        if unknown:
+            entities = {
+                record["entity_no"]: rows.entity_of(record) for record in await self._fetch("entities", unknown)
+            }
+        for entity_no, one in known.items():
+            books[entity_no] = Book(
+                one.entity or entities[entity_no],
+                one.sequence,
+                now,
+                one.accounts,
+                one.accounts_by_no,
+                one.heads,
+                categories=one.categories,
+            )
+
     async def _load_due(self, loaded: Loaded, needs: dict[int, Needs], now: datetime, limit: int) -> None:
         records = await self._fetch("due", list(loaded.books), now, limit)
         loaded.more_due = len(records) == limit
@@ -66,10 +79,7 @@ class Loader:
             loaded.books[entity_no].due.append(transaction_no)
             needs[entity_no].transaction_nos.add(transaction_no)
 
-    async def _load_keys(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
-        pairs = [(entity_no, key) for entity_no, need in needs.items() for key in need.keys]
-        if not pairs:
-            return
+    async def _load_keys(self, books: dict[int, Book], pairs: Sequence[tuple[int, str]]) -> None:
         for entity_no, key, sequence, span, digest, refusal in await self._fetch("keys", *_columns(pairs)):
             outcome = Refused(refusal_from(refusal), sequence, replayed=True) if refusal is not None else None
             books[entity_no].keys[key] = KnownKey(digest, sequence, span, outcome)

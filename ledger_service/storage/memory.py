@@ -7,18 +7,19 @@ written. Nothing is ever invalidated by message or by time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from ledger_service.domain.account import Account
+from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.category import Category
 from ledger_service.domain.decide.book import Book, Head
 
 
 @dataclass(slots=True)
 class Known:
-    """Accounts, newest entries and categories of one entity as of a sequence."""
+    """One entity, and its accounts, newest entries and categories, as of a sequence."""
 
     sequence: int
+    entity: Entity | None = None
     accounts: dict[str, Account] = field(default_factory=dict)
     accounts_by_no: dict[int, Account] = field(default_factory=dict)
     heads: dict[tuple[int, str], Head] = field(default_factory=dict)
@@ -49,7 +50,8 @@ class Memory:
 
     def put(self, book: Book) -> None:
         """The batch is committed: what its book holds is true as of its last sequence."""
-        known = Known(book.sequence, book.accounts, book.accounts_by_no, book.heads, book.categories)
+        entity = replace(book.entity, sequence=book.sequence)
+        known = Known(book.sequence, entity, book.accounts, book.accounts_by_no, book.heads, book.categories)
         self.take(book.entity.entity_no, -1)
         self._entities[book.entity.entity_no] = known
         self._size += _size(known)

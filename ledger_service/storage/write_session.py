@@ -36,6 +36,8 @@ ENTRY_COLUMNS = (
     "latest_effective", "wide",
 )  # fmt: skip
 
+_BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
+
 _Result = TypeVar("_Result")
 
 # SQLSTATE classes after which the same batch may succeed: 40 (serialization, deadlock), 55P03 (lock
@@ -69,33 +71,33 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
-        self._has_locks = False
+        self._held: frozenset[int] = frozenset()
+        self._may_hold = False
+        """Whether the server may hold a lock for this session, known or not."""
         self._plan_age = PlanAge()
 
-    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
-        ordered = sorted(entity_nos)
-        if len(ordered) > 1:
-            taken = await _translated(
-                self._connection.fetch,
-                "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
-                "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
-                _LOCK_SPACE,
-                ordered,
-            )
-            if taken:
-                self._has_locks = True
-                return sorted(record[0] for record in taken)
-        await _translated(
-            self._connection.execute, "SELECT pg_advisory_lock($1::int4, $2::int4)", _LOCK_SPACE, ordered[0]
-        )
-        self._has_locks = True
-        return ordered[:1]
-
-    async def begin(self) -> None:
-        """SERIALIZABLE, always; the server must be able to write."""
         self._written = ()
-        await _translated(self._connection.execute, "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE")
+        ordered = sorted(entity_nos)
+        if self._held.issuperset(ordered):
+            await _translated(self._connection.execute, _BEGIN)
+            return ordered
+        await self.unlock()
+        self._may_hold = True
+        locked = await self._try_locks(ordered) if len(ordered) > 1 else []
+        if locked:
+            await _translated(self._connection.execute, _BEGIN)
+        else:
+            locked = ordered[:1]
+            # One message. The lock is waited for in a database transaction of its own: the snapshot of the one that
+            # writes is taken after it.
+            await _translated(
+                self._connection.execute,
+                f"BEGIN; SELECT pg_advisory_lock({_LOCK_SPACE}, {locked[0]:d}); COMMIT; {_BEGIN}",
+            )
+        self._held = frozenset(locked)
+        return locked
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """See storage.loading."""
@@ -131,20 +133,24 @@ class WriteSession:
 
     async def unlock(self) -> None:
         """All at once."""
-        if self._has_locks:
+        if self._may_hold:
             statement = "SELECT pg_advisory_unlock_all()"
             if self._plan_age.is_over():
                 statement += f"; {DISCARD}"
             await _translated(self._connection.execute, statement)
-            self._has_locks = False
+            self._may_hold, self._held = False, frozenset()
 
     async def was_committed(self, loaded: Loaded) -> bool:
         """One entity tells for all: they were written in one database transaction."""
         book = next(book for book in loaded.books.values() if book.events)
+        entity_no = book.entity.entity_no
+        self._may_hold = True
+        # The lost session held them all and gives them back together.
+        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
         found: bool = await _translated(
             self._connection.fetchval,
             QUERIES["was_committed"],
-            book.entity.entity_no,
+            entity_no,
             book.events[0].sequence,
             loaded.writer,
         )
@@ -157,6 +163,16 @@ class WriteSession:
     async def close(self) -> None:
         """At once, without goodbye: whatever the session held is released by the server."""
         self._connection.terminate()
+
+    async def _try_locks(self, entity_nos: Sequence[int]) -> list[int]:
+        records = await _translated(
+            self._connection.fetch,
+            "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
+            "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
+            _LOCK_SPACE,
+            entity_nos,
+        )
+        return sorted(record[0] for record in records)
 
     async def _write(self, books: Sequence[Book]) -> None:
         events = [event for book in books for event in book.events]

@@ -1,13 +1,33 @@
--- name: begin_books
--- $1 entity numbers. The entities with their last event, the time, and this database transaction's number.
+-- name: glance
+-- $1 entity numbers; $2, $3 entity numbers and keys. Each entity's last event and the next time at which something of it
+-- expires; the time, this database transaction's number, and whether any of the keys was used before. All that most
+-- batches have to ask: LATERAL with LIMIT keeps the planner on the indexes, whatever it believes of the sizes.
+SELECT w.entity_no, l.sequence, l.recorded_time, o.next_expiry, clock_timestamp() AS now,
+       pg_current_xact_id()::text AS writer,
+       EXISTS (
+           SELECT FROM unnest($2::int4[], $3::text[]) AS k (entity_no, key)
+           CROSS JOIN LATERAL (
+               SELECT FROM events v WHERE v.entity_no = k.entity_no AND v.idempotency_key = k.key LIMIT 1
+           ) e
+       ) AS has_used_keys
+FROM unnest($1::int4[]) AS w (entity_no)
+CROSS JOIN LATERAL (
+    SELECT v.sequence, v.recorded_time FROM events v
+    WHERE v.entity_no = w.entity_no ORDER BY v.sequence DESC LIMIT 1
+) l
+LEFT JOIN LATERAL (
+    SELECT t.expire_time AS next_expiry FROM open_transactions t
+    WHERE t.entity_no = w.entity_no AND t.expire_time IS NOT NULL ORDER BY t.expire_time LIMIT 1
+) o ON true
+
+-- name: entities
+-- $1 entity numbers. The entities with their last sequence.
 SELECT e.entity_no, e.entity_id, e.id_key, e.name, e.time_zone, e.state, e.metadata, e.created_time,
-       e.updated_time, e.revision, l.sequence, l.recorded_time, clock_timestamp() AS now,
-       pg_current_xact_id()::text AS writer
+       e.updated_time, e.revision, l.sequence
 FROM unnest($1::int4[]) AS w (entity_no)
 JOIN entities e ON e.entity_no = w.entity_no
 CROSS JOIN LATERAL (
-    SELECT v.sequence, v.recorded_time FROM events v
-    WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
+    SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
 ) l
 
 -- name: due
