@@ -13,7 +13,7 @@ from ledger_service.application.writes import Writes
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
-from ledger_service.domain.errors import LedgerError
+from ledger_service.domain.errors import LedgerError, Reason
 
 _PART = 250
 """Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
@@ -62,14 +62,32 @@ async def settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
     """The items of a part with their answers."""
     if part.submission is None:
         return part.items
-    answers: list[Answer]
+    found = iter(await _answers(writes, entity, part.submission))
+    return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
+
+
+async def _answers(writes: Writes, entity: Entity, submission: Submission) -> list[Answer]:
+    """One for each command.
+
+    What fails by a fault of ours is queued again half by half, until the item that is behind it stands alone: the
+    committer knows no smaller thing than a submission, and each item has its own key. Later parts of the same call
+    may then stand before them in the sequence.
+    """
     try:
-        answers = list(await writes.complete(entity, await outcomes_of(part.submission)))
+        return list(await writes.complete(entity, await outcomes_of(submission)))
     except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
         error = as_ledger_error(failure, "BatchCreateTransactions")
-        answers = [error] * len(part.submission.unit.commands)
-    found = iter(answers)
-    return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
+    commands = submission.unit.commands
+    if error.reason is not Reason.INTERNAL or len(commands) == 1:
+        return [error] * len(commands)
+    answers: list[Answer] = []
+    middle = len(commands) // 2
+    for half in (commands[:middle], commands[middle:]):
+        try:
+            answers += await _answers(writes, entity, writes.enqueue(entity, half))
+        except LedgerError as refused:
+            answers += [refused] * len(half)
+    return answers
 
 
 def failure_of(answers: Sequence[Answer], path: str = "requests") -> LedgerError:

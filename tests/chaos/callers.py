@@ -93,7 +93,7 @@ class Caller:
         try:
             answer = await call
         except Refused as refused:
-            _note(write, refused)
+            note(write, refused)
         else:
             write.tell(answer, now())
 
@@ -125,7 +125,7 @@ class Caller:
             answer = await self.client.transactions.BatchCreateTransactions(request, timeout=_TIMEOUT_SECONDS)
         except Refused as refused:
             for write in writes:
-                _note(write, refused)
+                note(write, refused)
         else:
             at = now()
             for write, result in zip(writes, answer.results, strict=True):
@@ -181,7 +181,8 @@ async def watch(story: Story, clients: Sequence[Client], chance: random.Random) 
             call.cancel()
 
 
-def _note(write: Write, refused: Refused) -> None:
+def note(write: Write, refused: Refused) -> None:
+    """A failed call: definite, or not."""
     if refused.code in AMBIGUOUS:
         write.lose(refused)
     else:
@@ -192,7 +193,7 @@ def _note_result(write: Write, result: Any, at: float) -> None:
     if result.WhichOneof("outcome") == "response":
         write.tell(result.response, at)
     else:
-        _note(write, Refused(result.error))
+        note(write, Refused(result.error))
 
 
 def _call(story: Story, command: Command, client: Client) -> tuple[Any, Any]:

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.v1 import account_service_pb2
 from tests.chaos.callers import Caller, watch
-from tests.chaos.checker import POISON, check
+from tests.chaos.checker import check
 from tests.chaos.faults import Faults
 from tests.chaos.history import Story
 from tests.chaos.last_reads import read_all
+from tests.chaos.poison import remove_poison, set_poison
 from tests.chaos.scene import Scene, staged
 from tests.chaos.strangers import probe
 from tests.chaos.verdict import Breach, Verdict
@@ -81,7 +82,7 @@ class Round:
                     await self._found_bank(story)
                 self.stories.append((workload, story))
         async with self.scene.administrator() as administrator:
-            await administrator.execute(_POISONED)
+            await set_poison(administrator)
 
     async def _found_bank(self, story: Story) -> None:
         caller = self._caller(story, "founder", random.Random(0))
@@ -128,8 +129,9 @@ class Round:
     async def judge(self) -> Verdict:
         """The last read phase and all checks; the callers have ended."""
         verdict = Verdict()
+        print("judge", time.monotonic()-self._began)
         async with self.scene.administrator() as administrator:
-            await administrator.execute(_NOT_POISONED)
+            await remove_poison(administrator)
         async with connect(self.scene.addresses[0], TOKEN) as client:
             for _, story in self.stories:
                 last = await read_all(client, story)
@@ -155,11 +157,3 @@ async def run_round(folder: Path, plan: Plan, seed: int, environment: Mapping[st
     outcome.seconds = time.monotonic() - began
     return outcome
 
-
-_POISONED = f"""
-CREATE FUNCTION public.refuse_poison() RETURNS trigger LANGUAGE plpgsql AS
-    $$ BEGIN RAISE EXCEPTION 'poison' USING ERRCODE = '22000'; END $$;
-CREATE TRIGGER poison BEFORE INSERT ON ledger.events FOR EACH ROW
-    WHEN (NEW.description = '{POISON}') EXECUTE FUNCTION public.refuse_poison();
-"""
-_NOT_POISONED = "DROP TRIGGER poison ON ledger.events; DROP FUNCTION public.refuse_poison()"

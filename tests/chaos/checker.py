@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ledger.v1 import account_pb2, transaction_pb2
 from ledger.v1 import transaction_service_pb2 as pb
 from tests.chaos.linear import LinearLedger
+from tests.chaos.poison import POISON
 from tests.chaos.verdict import Breach, Verdict
 from tests.helpers.model import Create, Done, Refusal
 from tests.helpers.rpc import Refused
@@ -34,8 +35,6 @@ NEVER_RECORDED = frozenset(
     {"INVALID_ARGUMENT", "UNBALANCED_TRANSACTION", "RATE_LIMITED", "QUEUE_FULL", "PERMISSION_DENIED", "UNAUTHENTICATED"}
 )
 """Refusals that leave no trace under the key."""
-POISON = "poison"
-"""Description of a transaction that the database has been told to refuse."""
 
 _STATUSES = {value: name.removeprefix("TRANSACTION_STATUS_") for name, value in transaction_pb2.TransactionStatus.items()}
 _KINDS = {value: name.removeprefix("EVENT_KIND_") for name, value in pb.EventKind.items()}

@@ -10,21 +10,26 @@ import grpc
 
 from ledger.v1 import account_service_pb2, entity_service_pb2
 from ledger.v1 import transaction_service_pb2 as pb
+from tests.chaos.callers import note
+from tests.chaos.history import now
 from tests.chaos.workloads import transfer
 from tests.helpers.credentials import api_key
 from tests.helpers.load import AMBIGUOUS
+from tests.helpers.model import Void
 from tests.helpers.rpc import Refused, connect
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.chaos.history import Story
+    from tests.chaos.history import Story, Write
     from tests.chaos.scene import Scene
     from tests.helpers.rpc import Client
 
 _SCOPES = ("read", "write", "approve", "reverse")
 _PAUSE_SECONDS = 0.05
 _NOBODYS = "txn_" + "0" * 26
+_NOBODYS_NUMBER = 10**9
+"""In the model a stranger's transaction is one that does not exist."""
 
 
 async def probe(scene: Scene, stories: Sequence[Story]) -> None:
@@ -51,9 +56,14 @@ def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, 
         yield "GetTransaction", lambda e=entity: transactions.GetTransaction(
             pb.GetTransactionRequest(entity_id=e, transaction_id=id_)
         )
-        yield "VoidTransaction", lambda e=entity: transactions.VoidTransaction(
-            pb.VoidTransactionRequest(entity_id=e, transaction_id=id_, idempotency_key=f"stranger-{e}-{id_}")
-        )
+    yield "VoidTransaction", lambda: transactions.VoidTransaction(
+        pb.VoidTransactionRequest(entity_id=other.name, transaction_id=id_, idempotency_key="stranger-void")
+    )
+    # In his own entity he may try, and the refusal is recorded there.
+    own_try = own.begin(Void(f"stranger-{own.name}-{len(own.writes)}", _NOBODYS_NUMBER))
+    yield "VoidTransaction of his own", lambda: _told(own_try, transactions.VoidTransaction(
+        pb.VoidTransactionRequest(entity_id=own.name, transaction_id=id_, idempotency_key=own_try.command.key)
+    ))  # fmt: skip
     yield "GetEntity", lambda: client.entities.GetEntity(entity_service_pb2.GetEntityRequest(entity_id=other.name))
     yield "GetBalance", lambda: accounts.GetBalance(
         account_service_pb2.GetBalanceRequest(entity_id=other.name, account_id=account)
@@ -71,6 +81,17 @@ def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, 
     yield "WatchTransactions", lambda: _first(
         transactions.WatchTransactions(pb.WatchTransactionsRequest(entity_id=other.name), timeout=5)
     )
+
+
+async def _told(write: Write, call: Any) -> Any:
+    """The answer, noted in the story as well."""
+    try:
+        answer = await call
+    except Refused as refused:
+        note(write, refused)
+        raise
+    write.tell(answer, now())
+    return answer
 
 
 async def _first(call: Any) -> Any:

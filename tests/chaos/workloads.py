@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tests.chaos.checker import POISON
 from tests.chaos.history import Listing, now
 from tests.chaos.last_reads import list_all
+from tests.chaos.poison import POISON
 from tests.helpers.load import AMBIGUOUS
 from tests.helpers.model import Account, Approval, Approve, Clear, Create, Leg, Limit, Reverse, SetState, Void
 from tests.helpers.rpc import Refused
