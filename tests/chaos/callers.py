@@ -171,14 +171,19 @@ async def watch(story: Story, clients: Sequence[Client], chance: random.Random) 
         request = pb.WatchTransactionsRequest(entity_id=story.name, after_sequence=after)
         call = chance.choice(clients).transactions.WatchTransactions(request, timeout=chance.uniform(0.5, 10))
         try:
-            async for event in call:
-                seen.append(Seen(now(), event.sequence, event.kind, event.idempotency_key, event.transaction.id))
+            # What has been seen by now counts, also when the call breaks.
+            while (event := await call.read()) is not grpc.aio.EOF:
+                seen.append(_seen(event))
         except grpc.aio.AioRpcError as error:
             if error.code() not in AMBIGUOUS:
                 raise
             await asyncio.sleep(chance.uniform(*_PAUSE_SECONDS))
         finally:
             call.cancel()
+
+
+def _seen(event: Any) -> Seen:
+    return Seen(now(), event.sequence, event.kind, event.idempotency_key, event.transaction.id)
 
 
 def note(write: Write, refused: Refused) -> None:

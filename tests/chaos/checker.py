@@ -36,7 +36,9 @@ NEVER_RECORDED = frozenset(
 )
 """Refusals that leave no trace under the key."""
 
-_STATUSES = {value: name.removeprefix("TRANSACTION_STATUS_") for name, value in transaction_pb2.TransactionStatus.items()}
+_STATUSES = {
+    value: name.removeprefix("TRANSACTION_STATUS_") for name, value in transaction_pb2.TransactionStatus.items()
+}
 _KINDS = {value: name.removeprefix("EVENT_KIND_") for name, value in pb.EventKind.items()}
 _SIDES = {value: name.removeprefix("SIDE_") for name, value in account_pb2.Side.items()}
 _CREATIONS = (pb.EVENT_KIND_TRANSACTION_CREATED, pb.EVENT_KIND_TRANSACTION_REVERSED)
@@ -47,6 +49,7 @@ def check(story: Story, last: LastReads) -> Verdict:
     checker = _Checker(story, last)
     for step in (
         checker.keys,
+        checker.late,
         checker.replay,
         checker.answers,
         checker.flags,
@@ -105,7 +108,7 @@ class _Checker:
         key, answer = write.command.key, write.answer
         applied = event is not None and event.kind != pb.EVENT_KIND_WRITE_REFUSED
         if answer is None:
-            if write.ambiguous.endswith(" INTERNAL") and not _is_poison(write):
+            if write.ambiguous.endswith(" INTERNAL") and not is_poison(write):
                 self.note(Breach.NEIGHBOUR, f"{key}: {write.ambiguous}")
         elif not isinstance(answer, Refused):
             if not applied:
@@ -123,6 +126,12 @@ class _Checker:
     def _is_anothers(write: Write, tries: Sequence[Write]) -> bool:
         """Whether the key's event may be that of a try with other content: the answers tell then."""
         return any(other.command != write.command for other in tries)
+
+    def late(self) -> None:
+        """What was sent when nothing was broken any more has a definite answer."""
+        for write in self.story.writes[len(self.story.writes) - self.story.late :]:
+            if not write.is_known:
+                self.note(Breach.UNSERVED, f"{write.command.key}: {write.ambiguous}")
 
     # 2. The model.
 
@@ -316,7 +325,9 @@ class _Checker:
         invoked.sort()
         self._sweep(answered, invoked)
 
-    def _sweep(self, answered: Sequence[tuple[float, int, str]], invoked: Sequence[tuple[float, int, str, int]]) -> None:
+    def _sweep(
+        self, answered: Sequence[tuple[float, int, str]], invoked: Sequence[tuple[float, int, str, int]]
+    ) -> None:
         latest, who, place = 0, "", 0
         for at, sequence, name, distance in invoked:
             while place < len(answered) and answered[place][0] < at:
@@ -421,7 +432,8 @@ class _Checker:
         self.verdict.checked["operations"] += self.story.probes
 
 
-def _is_poison(write: Write) -> bool:
+def is_poison(write: Write) -> bool:
+    """Whether the database has been told to refuse it."""
     items = write.batch or (write.command,)
     return any(isinstance(each, Create) and each.description == POISON for each in items)
 

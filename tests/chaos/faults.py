@@ -7,6 +7,7 @@ import os
 import signal
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.helpers.cutting_proxy import Place, Refusal
@@ -31,8 +32,6 @@ class Faults:
         self.chance = chance
         self.happened: Counter[str] = Counter()
         self._plan = plan
-        self._commits_may_pass = asyncio.Event()
-        self._commits_may_pass.set()
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
@@ -40,15 +39,14 @@ class Faults:
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
-        blows: list[tuple[str, Callable[[], Awaitable[None]]]] = []
-        for index in range(plan.service_kills):
-            blows.append(("service killed", partial(scene.kill_service, index % 2)))
+        blows: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+            ("service killed", partial(scene.kill_service, index % 2)) for index in range(plan.service_kills)
+        ]
         blows += [("backend killed", scene.kill_backend)] * plan.backend_kills
         blows += [("postmaster killed", scene.kill_postmaster)] * plan.postmaster_kills
         blows += [("server stopped at once", scene.stop_immediately)] * plan.immediate_stops
         blows += [("backend ended", scene.end_backend)] * plan.ended_backends
-        for index in range(plan.drains):
-            blows.append(("service drained", partial(scene.drain_service, index % 2)))
+        blows += [("service drained", partial(scene.drain_service, index % 2)) for index in range(plan.drains)]
         blows += [("writer paused", self._pause_a_writer)] * plan.pauses
         self.chance.shuffle(blows)
         for name, blow in blows:
@@ -82,8 +80,8 @@ class Faults:
         os.kill(service.process.pid, signal.SIGSTOP)
         try:
             await asyncio.sleep(self._plan.pause_seconds)
-            with open(f"/proc/{service.process.pid}/stat", encoding="ascii") as stat:
-                state = stat.read().rpartition(")")[2].split()[0]
+            status = Path(f"/proc/{service.process.pid}/stat").read_text(encoding="ascii")
+            state = status.rpartition(")")[2].split()[0]
             assert state == "T", f"it is not stopped, but {state}"
         finally:
             os.kill(service.process.pid, signal.SIGCONT)

@@ -99,6 +99,8 @@ class Story:
     """What somebody without a grant was told all the same."""
     probes: int = 0
     """How often somebody without a grant has asked."""
+    late: int = 0
+    """How many of the last writes were sent when nothing was broken any more."""
     constant: tuple[Sequence[str], int] | None = None
     """Accounts whose posted balances have this sum at all times, in minor units."""
     requests: Requests = field(init=False)

@@ -30,6 +30,7 @@ class Standing(NamedTuple):
 
 
 _NOTHING = Standing()
+_NOW = Moment()
 
 
 class LinearLedger(Ledger):
@@ -70,7 +71,7 @@ class LinearLedger(Ledger):
 
     # What the model computes from all that ever happened.
 
-    def balance(self, account_id: str, currency: str, now: datetime, moment: Moment = Moment()) -> BalanceView:
+    def balance(self, account_id: str, currency: str, now: datetime, moment: Moment = _NOW) -> BalanceView:
         course = self.courses.get((account_id, currency))
         standing = course[-1] if course else _NOTHING
         normal = self.accounts[account_id].normal_side

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from tests.helpers.cutting_proxy import Place, Refusal
 
@@ -48,8 +48,25 @@ class Plan:
 
 SHORT = Plan(operations=20_000, service_kills=4, backend_kills=3, postmaster_kills=3, cuts_each=10, cancellations=1_000)
 """Within `make test`: about a minute on two cores."""
-ROUND = Plan(
-    operations=40_000, service_kills=5, backend_kills=4, postmaster_kills=3, cuts_each=20, cancellations=2_000,
-    drains=1, pauses=1, pause_seconds=5.0, refusals_each=2, seconds=400.0,
+SMALL = Plan(
+    operations=6_000, service_kills=1, backend_kills=1, postmaster_kills=2, cuts_each=6, cancellations=400,
+    drains=0, immediate_stops=1, ended_backends=1, pauses=0, seconds=150.0,
 )  # fmt: skip
-"""One of the rounds of `make chaos`; 25 of them reach the gates."""
+"""Enough to notice what tests.chaos.mutants has broken."""
+ROUND = Plan(
+    operations=100_000, service_kills=12, backend_kills=9, postmaster_kills=9, cuts_each=50, cancellations=5_000,
+    drains=2, immediate_stops=2, ended_backends=5, refusals_each=5, pauses=1, pause_seconds=30.0, seconds=900.0,
+)  # fmt: skip
+"""One of the rounds of `make chaos`."""
+ROUNDS = 10
+"""That many reach its gates, in about half an hour."""
+
+
+def share_of(plan: Plan, share: float) -> Plan:
+    """What a run wants that is shorter or longer than planned."""
+    counts = {each.name: getattr(plan, each.name) for each in fields(plan) if isinstance(getattr(plan, each.name), int)}
+    return replace(plan, **{name: int(count * share) for name, count in counts.items()})
+
+
+WHOLE = share_of(ROUND, ROUNDS)
+"""The gates of `make chaos`."""

@@ -18,9 +18,10 @@ from tests.helpers.cutting_proxy import CuttingProxy, cutting
 from tests.helpers.processes import ServeProcess
 from tests.helpers.rpc import connect
 from tests.helpers.servers import TOKEN
+from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
     from tests.helpers.rpc import Client
@@ -43,24 +44,21 @@ class Scene:
         self.services: list[ServeProcess] = []
         self.clients: list[Client] = []
         self._ports = [free_port() for _ in range(PROCESSES)]
-        self._environment: Mapping[str, str] = {}
-        self._program: Sequence[str] = ()
 
     @property
     def addresses(self) -> list[str]:
         """Of each process; the same after a restart."""
         return [f"127.0.0.1:{port}" for port in self._ports]
 
-    async def start(self, stack: AsyncExitStack, environment: Mapping[str, str]) -> None:
+    async def start(self, stack: AsyncExitStack) -> None:
         """Start all processes, and connect to them."""
-        self._environment = environment
         self.services += await asyncio.gather(*(self._launch(index) for index in range(PROCESSES)))
         for _ in range(_CONNECTIONS):
             for address in self.addresses:
                 self.clients.append(await stack.enter_async_context(connect(address, TOKEN)))
 
     async def _launch(self, index: int) -> ServeProcess:
-        return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index], **self._environment)
+        return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index])
 
     async def kill_service(self, index: int) -> None:
         """kill -9, and start it again."""
@@ -159,16 +157,19 @@ class Scene:
 
 
 @asynccontextmanager
-async def staged(folder: Path, environment: Mapping[str, str] | None = None) -> AsyncIterator[Scene]:
-    """Everything, on fresh data; nothing of it is shared with other tests."""
+async def staged(folder: Path, sabotage: str = "") -> AsyncIterator[Scene]:
+    """Everything, on fresh data; nothing of it is shared with other tests. `sabotage`: see tests.chaos.mutants."""
     async with AsyncExitStack() as stack:
         postgres = await EmbeddedPostgres.start(folder / "postgres", progress=lambda _: None)
         stack.push_async_callback(postgres.stop, "immediate")
         await migrate(postgres.dsn, progress=lambda *_: None)
+        if sabotage:
+            async with connected(postgres.dsn) as connection:
+                await connection.execute(sabotage)
         proxy, dsn = await stack.enter_async_context(cutting(postgres.dsn))
         scene = Scene(folder, postgres, proxy, dsn)
         stack.push_async_callback(_kill_all, scene)
-        await scene.start(stack, environment or {})
+        await scene.start(stack)
         yield scene
 
 

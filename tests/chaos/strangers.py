@@ -53,11 +53,15 @@ def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, 
     account = other.accounts[0].id
     transactions, accounts = client.transactions, client.accounts
     for entity in (other.name, own.name):
-        yield "GetTransaction", lambda e=entity: transactions.GetTransaction(
-            pb.GetTransactionRequest(entity_id=e, transaction_id=id_)
+        yield (
+            "GetTransaction",
+            lambda e=entity: transactions.GetTransaction(pb.GetTransactionRequest(entity_id=e, transaction_id=id_)),
         )
-    yield "VoidTransaction", lambda: transactions.VoidTransaction(
-        pb.VoidTransactionRequest(entity_id=other.name, transaction_id=id_, idempotency_key="stranger-void")
+    yield (
+        "VoidTransaction",
+        lambda: transactions.VoidTransaction(
+            pb.VoidTransactionRequest(entity_id=other.name, transaction_id=id_, idempotency_key="stranger-void")
+        ),
     )
     # In his own entity he may try, and the refusal is recorded there.
     own_try = own.begin(Void(f"stranger-{own.name}-{len(own.writes)}", _NOBODYS_NUMBER))
@@ -65,21 +69,30 @@ def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, 
         pb.VoidTransactionRequest(entity_id=own.name, transaction_id=id_, idempotency_key=own_try.command.key)
     ))  # fmt: skip
     yield "GetEntity", lambda: client.entities.GetEntity(entity_service_pb2.GetEntityRequest(entity_id=other.name))
-    yield "GetBalance", lambda: accounts.GetBalance(
-        account_service_pb2.GetBalanceRequest(entity_id=other.name, account_id=account)
+    yield (
+        "GetBalance",
+        lambda: accounts.GetBalance(account_service_pb2.GetBalanceRequest(entity_id=other.name, account_id=account)),
     )
     yield "ListTransactions", lambda: transactions.ListTransactions(pb.ListTransactionsRequest(entity_id=other.name))
-    yield "ListEntries", lambda: accounts.ListEntries(
-        account_service_pb2.ListEntriesRequest(entity_id=other.name, account_id=account)
+    yield (
+        "ListEntries",
+        lambda: accounts.ListEntries(account_service_pb2.ListEntriesRequest(entity_id=other.name, account_id=account)),
     )
-    yield "LookUpTransaction", lambda: transactions.LookUpTransaction(
-        pb.LookUpTransactionRequest(entity_id=other.name, idempotency_key=f"{other.name}-0-1")
+    yield (
+        "LookUpTransaction",
+        lambda: transactions.LookUpTransaction(
+            pb.LookUpTransactionRequest(entity_id=other.name, idempotency_key=f"{other.name}-0-1")
+        ),
     )
-    yield "CreateTransaction", lambda: transactions.CreateTransaction(
-        other.requests.create(transfer(f"stranger-{other.name}", account, other.accounts[1].id, 1))
+    yield (
+        "CreateTransaction",
+        lambda: transactions.CreateTransaction(
+            other.requests.create(transfer(f"stranger-{other.name}", account, other.accounts[1].id, 1))
+        ),
     )
-    yield "WatchTransactions", lambda: _first(
-        transactions.WatchTransactions(pb.WatchTransactionsRequest(entity_id=other.name), timeout=5)
+    yield (
+        "WatchTransactions",
+        lambda: _first(transactions.WatchTransactions(pb.WatchTransactionsRequest(entity_id=other.name), timeout=5)),
     )
 
 

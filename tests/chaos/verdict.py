@@ -25,6 +25,7 @@ class Breach(Enum):
     WATCH = "a watcher missed, or saw again"
     LIST = "a list missed, or told twice"
     NEIGHBOUR = "failed because of another item, or by a fault of the service"
+    UNSERVED = "not answered although nothing was broken any more"
     VERIFY = "verify is not clean"
 
 

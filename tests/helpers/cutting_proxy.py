@@ -32,12 +32,15 @@ class Place(Enum):
     DURING_COPY = "half of a message of rows reaches the server"
     BEFORE_COMMIT = "COMMIT does not reach the server"
     COMMIT_ON_ITS_WAY = "COMMIT is sent and the connection cut at once"
+    COMMIT_LATE = "the connection is cut, and COMMIT reaches the server a moment later"
     COMMIT_ANSWERED = "the server has answered COMMIT, nothing of it comes back"
     ONE_BYTE_OF_ANSWER = "one byte of the answer to COMMIT comes back"
     SILENCE = "COMMIT is sent, then nothing passes either way for a while"
 
 
 _SILENT_SECONDS = 1.0
+_LATE_SECONDS = 0.15
+"""Longer than it takes to connect anew and look."""
 
 
 class Refusal(Enum):
@@ -62,7 +65,8 @@ class Refusal(Enum):
         state, step, text = self.value
         severity = "FATAL" if step == "CONNECT" else "ERROR"
         fields = b"".join(
-            kind + value.encode() + b"\0" for kind, value in zip((b"S", b"V", b"C", b"M"), (severity, severity, state, text), strict=True)
+            kind + value.encode() + b"\0"
+            for kind, value in zip((b"S", b"V", b"C", b"M"), (severity, severity, state, text), strict=True)
         )
         error = b"E" + _LENGTH.pack(len(fields) + 5) + fields + b"\0"
         return error if step == "CONNECT" else error + _READY
@@ -261,7 +265,7 @@ class _Connection:
         elif text == b"COMMIT":
             plan = self._proxy.chance(
                 Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
-                Place.SILENCE,
+                Place.COMMIT_LATE, Place.SILENCE,
             )  # fmt: skip
         elif kind == b"d":
             plan = self._proxy.chance(Place.DURING_COPY)
@@ -273,6 +277,12 @@ class _Connection:
             self._proxy.cut(plan)
         elif plan.place is Place.DURING_COPY:
             self._upstream_writer.write(message[: len(message) // 2])
+            await self._flush()
+            self._proxy.cut(plan)
+        elif plan.place is Place.COMMIT_LATE:
+            self._writer.transport.abort()
+            await asyncio.sleep(_LATE_SECONDS)
+            self._upstream_writer.write(message)
             await self._flush()
             self._proxy.cut(plan)
         elif plan.place is Place.COMMIT_ON_ITS_WAY:
