@@ -155,8 +155,11 @@ class Round:
         sent = [write for write in story.writes if not write.batch and not is_poison(write)]
         chosen = chance.sample(sent, min(len(sent), _REPLAYS))
         for start in range(0, len(chosen), _AT_ONCE):
-            await asyncio.gather(*(caller.send(write.command) for write in chosen[start : start + _AT_ONCE]))
-        story.late = len(chosen)
+            some = chosen[start : start + _AT_ONCE]
+            writes = await asyncio.gather(*(caller.send(write.command) for write in some))
+            story.late += len(writes)
+            if not all(write.is_known for write in writes):
+                return  # each of them costs a timeout, and one is enough
 
 
 async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> Outcome:
@@ -166,13 +169,13 @@ async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> 
     async with staged(folder, sabotage) as scene:
         this = Round(scene, plan, seed)
         await this.prepare()
-        faults = Faults(scene, plan, random.Random(seed))
+        faults = Faults(scene, plan, random.Random(seed), this.stories[0][1].name)
         try:
             await this.play(faults)
         except Exception:  # noqa: BLE001  # judged all the same: what was told until then must be true
             outcome.failure = traceback.format_exc()
         outcome.verdict = await this.judge()
-        outcome.happened = faults.happened + this.counts
+        outcome.happened, outcome.not_run = faults.happened + this.counts, faults.not_run
         await scene.stop()
     outcome.seconds = time.monotonic() - began
     return outcome

@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.chaos.disk import NotPossibleError
+from tests.chaos.hostile import ATTACKS
 from tests.helpers.cutting_proxy import Place, Refusal
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
 
+    from tests.chaos.hostile import Attack
     from tests.chaos.plan import Plan
     from tests.chaos.scene import Scene
 
@@ -27,15 +30,19 @@ _REST_SECONDS = (0.05, 0.6)
 class Faults:
     """Everything that goes wrong in a round, and how often it has."""
 
-    def __init__(self, scene: Scene, plan: Plan, chance: random.Random) -> None:
+    def __init__(self, scene: Scene, plan: Plan, chance: random.Random, victim: str) -> None:
         self.scene = scene
+        self.not_run: dict[str, str] = {}
+        """What this machine does not allow, and why."""
+        self._victim = victim
+        """An entity that hostile clients name."""
         self.chance = chance
         self.happened: Counter[str] = Counter()
         self._plan = plan
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        await asyncio.gather(self._strike(), self._cut(), self._refuse())
+        await asyncio.gather(self._strike(), self._cut(), self._refuse(), self._attack())
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
@@ -48,9 +55,15 @@ class Faults:
         blows += [("backend ended", scene.end_backend)] * plan.ended_backends
         blows += [("service drained", partial(scene.drain_service, index % 2)) for index in range(plan.drains)]
         blows += [("writer paused", self._pause_a_writer)] * plan.pauses
+        blows += [("disk full", scene.fill_disk)] * plan.full_disks
+        blows += [("files run out", partial(scene.few_files, index % 2)) for index in range(plan.full_disks)]
         self.chance.shuffle(blows)
         for name, blow in blows:
-            await blow()
+            try:
+                await blow()
+            except NotPossibleError as error:
+                self.not_run[name] = str(error)
+                continue
             self.happened[name] += 1
             await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
 
@@ -73,6 +86,25 @@ class Faults:
                 await plan.happened.wait()
             self.happened[f"refused: {refusal.value[0]} at {refusal.step}"] += 1
             await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
+
+    async def _attack(self) -> None:
+        """Hostile clients, against whichever process is up."""
+        attacks = list(ATTACKS.items()) * self._plan.attacks_each
+        self.chance.shuffle(attacks)
+        for name, attack in attacks:
+            async with asyncio.timeout(_HAPPENS_SECONDS):
+                while not await self._attacked(attack):
+                    await asyncio.sleep(0.5)
+            self.happened[f"attack: {name}"] += 1
+
+    async def _attacked(self, attack: Attack) -> bool:
+        """Whether it was carried through: the process may be killed meanwhile, which proves nothing."""
+        service = self.chance.choice(self.scene.services)
+        try:
+            await attack(service.address, service.rest, self._victim, self.chance)
+        except OSError:
+            return False
+        return service.process.returncode is None and service in self.scene.services
 
     async def _pause_a_writer(self) -> None:
         """SIGSTOP of a process while it is writing; the other one goes on, or takes over."""

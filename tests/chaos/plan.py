@@ -24,6 +24,10 @@ class Plan:
     immediate_stops: int = 1
     ended_backends: int = 2
     refusals_each: int = 1
+    attacks_each: int = 1
+    """Hostile clients of each kind."""
+    full_disks: int = 1
+    """And as often a process runs out of files."""
     pauses: int = 1
     pause_seconds: float = 2.0
     """How long a service process is stopped by SIGSTOP inside a database transaction."""
@@ -50,12 +54,14 @@ SHORT = Plan(operations=20_000, service_kills=4, backend_kills=3, postmaster_kil
 """Within `make test`: about a minute on two cores."""
 SMALL = Plan(
     operations=6_000, service_kills=1, backend_kills=1, postmaster_kills=2, cuts_each=6, cancellations=400,
-    drains=0, immediate_stops=1, ended_backends=1, pauses=0, seconds=150.0,
+    drains=0, immediate_stops=1, ended_backends=1, attacks_each=0, full_disks=0, pauses=0,
+    seconds=150.0,
 )  # fmt: skip
 """Enough to notice what tests.chaos.mutants has broken."""
 ROUND = Plan(
     operations=100_000, service_kills=12, backend_kills=9, postmaster_kills=9, cuts_each=50, cancellations=5_000,
-    drains=2, immediate_stops=2, ended_backends=5, refusals_each=5, pauses=1, pause_seconds=30.0, seconds=900.0,
+    drains=2, immediate_stops=2, ended_backends=5, refusals_each=5,
+    attacks_each=2, full_disks=2, pauses=1, pause_seconds=30.0, seconds=900.0,
 )  # fmt: skip
 """One of the rounds of `make chaos`."""
 ROUNDS = 10

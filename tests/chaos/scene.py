@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
+from tests.chaos.disk import Disk, own_disk
 from tests.e2e.served import free_port
 from tests.helpers.cutting_proxy import CuttingProxy, cutting
 from tests.helpers.processes import ServeProcess
@@ -22,7 +25,6 @@ from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-    from pathlib import Path
 
     from tests.helpers.rpc import Client
 
@@ -30,13 +32,17 @@ PROCESSES = 2
 _CONNECTIONS = 3
 """To each process."""
 _RESTART_SECONDS = 90.0
+_HALF_OF_MANY = 20
+_FULL_SECONDS = 1.5
+"""How long something has run out."""
 
 
 class Scene:
     """Made by `staged`."""
 
-    def __init__(self, folder: Path, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str) -> None:
+    def __init__(self, folder: Path, disk: Disk, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str) -> None:
         self.folder = folder
+        self.disk = disk
         self.postgres = postgres
         self.proxy = proxy
         self.dsn = dsn
@@ -129,6 +135,65 @@ class Scene:
         assert self.postgres.pid != pid
         await self.recovered()
 
+    async def fill_disk(self) -> None:
+        """No space left, for rows and for the write-ahead log; raises NotPossibleError."""
+        pid = self.postgres.pid
+        with self.disk.full():
+            async with asyncio.timeout(_RESTART_SECONDS):
+                while not await self._has_met_full_disk():
+                    await asyncio.sleep(0.05)
+            await asyncio.sleep(_FULL_SECONDS)
+        async with asyncio.timeout(_RESTART_SECONDS):
+            while not await self._answers():
+                if not _exists(pid):
+                    # The log could not be written: the server ends, and an operator starts it again.
+                    await self.postgres.restart(progress=lambda _: None)
+                    pid = self.postgres.pid
+                await asyncio.sleep(0.1)
+
+    async def _has_met_full_disk(self) -> bool:
+        """Whether the server has refused to write, or has ended: its log may be on the full disk, too."""
+        try:
+            connection = await asyncpg.connect(self.postgres.dsn, timeout=5)
+            try:
+                await connection.execute("CREATE TEMPORARY TABLE large AS SELECT generate_series(1, 1000000)")
+            finally:
+                connection.terminate()
+        except asyncpg.DiskFullError:
+            return True
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return not await self._answers()
+        return False
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.postgres.dsn, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return False
+        connection.terminate()
+        return True
+
+    async def few_files(self, index: int) -> None:
+        """A process may open hardly another file, while many want to connect."""
+        service = self.services[index]
+        pid = service.process.pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        used = _open_files(pid)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (used + 3, hard))
+        try:
+            async with AsyncExitStack() as stack:
+                for address in (service.address, service.rest) * _HALF_OF_MANY:
+                    host, _, port = address.rpartition(":")
+                    _, writer = await asyncio.open_connection(host, int(port))
+                    stack.callback(writer.transport.abort)
+                await asyncio.sleep(_FULL_SECONDS)
+                open_now = _open_files(pid)
+                assert open_now < used + 2 * _HALF_OF_MANY, f"all were taken: {open_now} files are open, before {used}"
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
+        assert service.process.returncode is None, "it ended for want of a file"
+
     async def recovered(self) -> None:
         """Wait until the server takes connections again."""
         async with asyncio.timeout(_RESTART_SECONDS), self.administrator() as connection:
@@ -160,14 +225,15 @@ class Scene:
 async def staged(folder: Path, sabotage: str = "") -> AsyncIterator[Scene]:
     """Everything, on fresh data; nothing of it is shared with other tests. `sabotage`: see tests.chaos.mutants."""
     async with AsyncExitStack() as stack:
-        postgres = await EmbeddedPostgres.start(folder / "postgres", progress=lambda _: None)
+        disk = await stack.enter_async_context(own_disk(folder / "disk"))
+        postgres = await EmbeddedPostgres.start(disk.folder / "data", progress=lambda _: None)
         stack.push_async_callback(postgres.stop, "immediate")
         await migrate(postgres.dsn, progress=lambda *_: None)
         if sabotage:
             async with connected(postgres.dsn) as connection:
                 await connection.execute(sabotage)
         proxy, dsn = await stack.enter_async_context(cutting(postgres.dsn))
-        scene = Scene(folder, postgres, proxy, dsn)
+        scene = Scene(folder, disk, postgres, proxy, dsn)
         stack.push_async_callback(_kill_all, scene)
         await scene.start(stack)
         yield scene
@@ -178,6 +244,10 @@ async def _kill_all(scene: Scene) -> None:
         with contextlib.suppress(ProcessLookupError, FileNotFoundError):
             if service.process.returncode is None:
                 await service.kill()
+
+
+def _open_files(pid: int) -> int:
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def _exists(pid: int) -> bool:

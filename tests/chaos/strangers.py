@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 _SCOPES = ("read", "write", "approve", "reverse")
 _PAUSE_SECONDS = 0.05
 _NOBODYS = "txn_" + "0" * 26
-_NOBODYS_NUMBER = 10**9
-"""In the model a stranger's transaction is one that does not exist."""
+_FOREIGN = 10**9
+"""To the model another's transaction is one that does not exist: numbers from here on."""
 
 
 async def probe(scene: Scene, stories: Sequence[Story]) -> None:
@@ -48,7 +48,7 @@ async def probe(scene: Scene, stories: Sequence[Story]) -> None:
 
 def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, Callable[[], Any]]]:
     """What to ask: of the other entity, and of what is in it by way of one's own."""
-    number = next(reversed(other.requests.ids), 0)
+    number = max((number for number in other.requests.ids if number < _FOREIGN), default=0)
     id_ = other.requests.ids.get(number, _NOBODYS)
     account = other.accounts[0].id
     transactions, accounts = client.transactions, client.accounts
@@ -64,7 +64,9 @@ def _questions(client: Client, own: Story, other: Story) -> Iterator[tuple[str, 
         ),
     )
     # In his own entity he may try, and the refusal is recorded there.
-    own_try = own.begin(Void(f"stranger-{own.name}-{len(own.writes)}", _NOBODYS_NUMBER))
+    foreign = _FOREIGN + len(own.writes)
+    own.requests.ids[foreign] = id_
+    own_try = own.begin(Void(f"stranger-{own.name}-{foreign}", foreign))
     yield "VoidTransaction of his own", lambda: _told(own_try, transactions.VoidTransaction(
         pb.VoidTransactionRequest(entity_id=own.name, transaction_id=id_, idempotency_key=own_try.command.key)
     ))  # fmt: skip
