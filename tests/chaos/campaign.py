@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from tests.chaos.plan import Plan
 
-_SLOW_SECONDS = 0.05
+_SLOW_SECONDS = 0.25
 """Callers pause so long once there are enough operations, while faults are still to happen."""
 
 _REPLAYS = 200
@@ -107,7 +107,8 @@ class Round:
         async with asyncio.timeout(self.plan.seconds), asyncio.TaskGroup() as group:
             followers = [
                 group.create_task(watch(story, self.scene.clients, self._chance(next(numbers))))
-                for _, story in self.stories
+                for workload, story in self.stories
+                if workload.is_watched
             ]
             followers.append(group.create_task(probe(self.scene, [story for _, story in self.stories])))
             working = [

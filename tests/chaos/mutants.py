@@ -9,7 +9,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 _COPIED = ("ledger_service", "clients", "tests", "protos", "pyproject.toml")
 _LONGEST_SECONDS = 400.0
+_ERROR = re.compile(r"[A-Za-z.]*(Error|Exception|Refused)\b.*:")
 
 
 @dataclass(frozen=True)
@@ -168,18 +171,22 @@ def _run(copy: Path, mutant: Mutant) -> Bite:
     report = copy / "report.json"
     paths = os.pathsep.join([str(copy), str(copy / "clients" / "python")])
     command = [sys.executable, "-m", "tests.chaos", "--small", "--seed", str(mutant.seed), "--json", str(report)]
-    ended = subprocess.run(
+    process = subprocess.Popen(
         [*command, "--sabotage", mutant.sabotage],
         cwd=copy,
         env={**os.environ, "PYTHONPATH": paths, "GRPC_ENABLE_FORK_SUPPORT": "0"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        check=False,
-        timeout=_LONGEST_SECONDS,
     )
+    try:
+        output, _ = process.communicate(timeout=_LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        # As Ctrl-C does: what it has started must not outlive it.
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate()
     if not report.exists():
-        return Bite(mutant, [], _last_line(ended.stdout))
+        return Bite(mutant, [], _failure_in(output) or output[-200:])
     found = json.loads(report.read_text(encoding="utf-8"))
     examples = {breach: texts[0][:150] for breach, texts in found["examples"].items()}
     red = [
@@ -187,13 +194,13 @@ def _run(copy: Path, mutant: Mutant) -> Bite:
         for gate in found["gates"]
         if gate["reached"] and not gate["wanted"]
     ]
-    return Bite(mutant, red, "" if ended.returncode == 0 else _last_line(ended.stdout))
+    return Bite(mutant, red, _failure_in(output))
 
 
-def _last_line(output: str) -> str:
-    """What the run itself says of why it failed: the innermost error of a traceback."""
-    lines = [line.strip(" |") for line in output.splitlines() if "Error" in line or "error" in line]
-    return lines[-1][:300] if lines else output[-300:]
+def _failure_in(output: str) -> str:
+    """What the run itself says of why it did not go to its end: the innermost error of a traceback; mostly empty."""
+    lines = [line.strip(" |") for line in output.splitlines() if _ERROR.match(line.strip(" |"))]
+    return lines[-1][:200] if lines else ""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -37,6 +37,8 @@ class Workload:
     entities: int = 1
     expires: bool = False
     is_bank: bool = False
+    is_watched: bool = False
+    """Whether somebody follows its entities all the time."""
 
 
 def transfer(key: str, debit: str, credit: str, amount: int, **fields: Any) -> Create:
@@ -203,9 +205,9 @@ _HOT_ACCOUNTS = (_account("hot", floor=0), *_POCKET_ACCOUNTS)
 
 WORKLOADS = (
     Workload("bank", bank, _BANK_ACCOUNTS, callers=4, entities=2, is_bank=True),
-    Workload("hot", hot, _HOT_ACCOUNTS, callers=4, entities=2),
+    Workload("hot", hot, _HOT_ACCOUNTS, callers=4, entities=2, is_watched=True),
     Workload("same-key", same_key, _HOT_ACCOUNTS, callers=3),
-    Workload("life", life, _HOT_ACCOUNTS, callers=4, expires=True),
-    Workload("reversals", reversals, _POCKET_ACCOUNTS, callers=3),
+    Workload("life", life, _HOT_ACCOUNTS, callers=4, expires=True, is_watched=True),
+    Workload("reversals", reversals, _POCKET_ACCOUNTS, callers=3, is_watched=True),
     Workload("poison", poison, _POCKET_ACCOUNTS, callers=2),
 )

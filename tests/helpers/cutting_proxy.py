@@ -202,6 +202,8 @@ class _Connection:
         self._is_writer = False
         self._plan: Plan | None = None
         """A cut that waits for the server's answer to COMMIT."""
+        self._is_given_up = False
+        """The service's side is cut already, the server's not yet."""
         self._refusal: Refusal | None = None
         """An error that takes the place of the answer to what was sent in COMMIT's stead."""
 
@@ -233,12 +235,16 @@ class _Connection:
             raise _Cut
         self._proxy.writers += self._is_writer
         self._upstream_writer.write(length + body)
+        while not self._is_writer:
+            data = await self._reader.read(65536)
+            if not data:
+                return
+            self._upstream_writer.write(data)
+            await self._upstream_writer.drain()
         while True:
             kind, message = await _message(self._reader)
-            if self._is_writer:
-                await self._look(kind, message)
-                message = await self._refused(kind, message)
-            self._upstream_writer.write(message)
+            await self._look(kind, message)
+            self._upstream_writer.write(await self._refused(kind, message))
             await self._upstream_writer.drain()
 
     async def _refused(self, kind: bytes, message: bytes) -> bytes:
@@ -280,6 +286,7 @@ class _Connection:
             await self._flush()
             self._proxy.cut(plan)
         elif plan.place is Place.COMMIT_LATE:
+            self._is_given_up = True
             self._writer.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
             self._upstream_writer.write(message)
@@ -309,8 +316,9 @@ class _Connection:
                 data = await self._swallow(self._plan, data)
             elif self._refusal is not None:
                 data = await self._replaced(self._refusal, data)
-            self._writer.write(data)
-            await self._writer.drain()
+            if not self._is_given_up:
+                self._writer.write(data)
+                await self._writer.drain()
 
     async def _swallow(self, plan: Plan, data: bytes) -> bytes:
         """Take the answer to COMMIT, to its end, and keep it from the caller; a refusal (40001) is handed on."""
