@@ -19,7 +19,7 @@ import asyncpg
 from bench.child import answer_tasks
 from bench.requests import ACTOR, DESCRIPTION
 from ledger_service.domain.decide.book import EventRow
-from ledger_service.storage.write_session import ENTRY_COLUMNS
+from ledger_service.storage.copying import ENTRY_COLUMNS
 
 TABLES = ("events", "entries")
 

@@ -103,7 +103,7 @@ class Telemetry:
 
     def queued(self, commands: int) -> None:
         """How much waits."""
-        telemetry.QUEUE_COMMANDS.set(commands)
+        telemetry.QUEUE_COMMANDS.value = commands
 
     def refused(self, reason: str) -> None:
         """A rule said no."""

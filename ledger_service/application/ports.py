@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -83,8 +83,12 @@ class WriteSession(Protocol):
         """Read all that the units' decisions rest on."""
         ...
 
-    async def write(self, books: Sequence[Book]) -> None:
-        """Write the rows that the decisions added. Raises Conflict, Rejected, Unavailable."""
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        """Write the rows that decisions add to the books; False: they add none, and nothing was written.
+
+        The next decisions are made by advancing `steps`, while the server is busy with the rows of those before.
+        Raises Conflict, Rejected, Unavailable, and what a step raises.
+        """
         ...
 
     async def commit(self) -> None:

@@ -25,7 +25,7 @@ from ledger_service.application.ports import (
 )
 from ledger_service.domain.account import Account, Entity
 from ledger_service.domain.errors import LedgerError, Reason, invalid
-from ledger_service.domain.identifiers import is_genuine, parse_transaction_id
+from ledger_service.domain.identifiers import is_genuine, parse_transaction_id, transaction_no_of
 from ledger_service.domain.money import Currencies, exponent_of
 from ledger_service.domain.totals import ZERO
 from ledger_service.domain.transaction import BalanceAfter, EventKind, Transaction
@@ -363,10 +363,10 @@ def _balances_of(account: Account, at: BalancesAt, currency: str) -> list[Balanc
 
 def _transaction_no(entity: Entity, transaction_id: str) -> int:
     fields.reference_to(transaction_id, "transaction_id")
-    place = parse_transaction_id(transaction_id)
-    if place is None or place[0] != entity.entity_no or not is_genuine(*place, entity.id_key):
+    number = transaction_no_of(transaction_id, entity.entity_no, entity.id_key)
+    if number is None:
         raise _transaction_not_found(transaction_id)
-    return place[1]
+    return number
 
 
 def _number(place: list[object] | None) -> int | None:

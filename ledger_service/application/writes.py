@@ -71,7 +71,7 @@ class Writes:
         if type(command) is CreateTransaction and command.status is Status.POSTED:
             require(principal, Scope.APPROVE)
 
-    async def complete(self, entity: Entity, outcomes: Sequence[Outcome]) -> list[Answer]:
+    async def complete(self, entity: Entity, outcomes: list[Outcome]) -> list[Answer]:
         """What the callers of these outcomes are told."""
         return await self._answers.complete(entity, outcomes)
 

@@ -21,5 +21,12 @@ def fingerprint(method: str, members: Iterable[tuple[str, object]]) -> bytes:
         if value:
             parts.append(name)
             parts.append(value.isoformat() if type(value) is datetime else repr(value))
+    return digest_of(parts)
+
+
+def digest_of(parts: Iterable[str]) -> bytes:
+    """The same of what is written out: the method's name, then name and repr() of each member that counts; of a time
+    its isoformat().
+    """
     # Names and repr() hold no raw NUL (repr escapes it), so the separator can't be forged.
     return hashlib.blake2b("\0".join(parts).encode(), digest_size=DIGEST_BYTES).digest()

@@ -18,6 +18,8 @@ _PLAIN_DECIMAL = re.compile(r"([0-9]{1,40})(?:\.([0-9]{1,20}))?", re.ASCII)
 _LONG_DECIMAL = re.compile(r"[0-9]{41,1000}(?:\.[0-9]{1,20})?", re.ASCII)
 _CURRENCY_CODE = re.compile(r"[A-Z][A-Z0-9_]{2,11}", re.ASCII)
 
+_CENTS = tuple(f".{cents:02d}" for cents in range(100))
+
 Currencies = Mapping[str, int]
 """Exponent (number of decimals) of each currency that the ledger knows, by code."""
 
@@ -64,8 +66,7 @@ def format_minor_units(units: int, exponent: int) -> str:
     if exponent == 0:
         return str(units)
     if exponent == 2:  # nearly all there is; a fifth of an answer's cost otherwise
-        whole, cents = divmod(units, 100)
-        return f"{whole}.{cents:02d}"
+        return f"{units // 100}{_CENTS[units % 100]}"
     digits = str(units).rjust(exponent + 1, "0")
     return f"{digits[:-exponent]}.{digits[-exponent:]}"
 

@@ -8,49 +8,31 @@ from typing import Any, NamedTuple
 
 from ledger.v1 import transaction_service_pb2 as pb
 from ledger_service.application.access import Principal
-from ledger_service.application.batches import Item, Part, each_on_its_own, enqueue_one, failure_of, settle
+from ledger_service.application.batches import Answer, answers_to, each_on_its_own, failure_of
 from ledger_service.application.failures import as_ledger_error, item_of
 from ledger_service.application.intake import fields
+from ledger_service.application.queue import Submission
 from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
 from ledger_service.domain.errors import LedgerError, invalid
 from ledger_service.rpc import incoming
-from ledger_service.rpc.errors import status_of
-from ledger_service.rpc.outgoing import Outgoing
+from ledger_service.rpc.answer_bytes import AnswerBytes, batch_result, stream_response
 from ledger_service.rpc.registration import well_formed
 
 
 class Bulk:
-    """BatchCreateTransactions and StreamCreateTransactions."""
+    """BatchCreateTransactions and StreamCreateTransactions. Their answers are given as bytes: see answer_bytes."""
 
-    def __init__(self, use_cases: UseCases, out: Outgoing) -> None:
+    def __init__(self, use_cases: UseCases, out: AnswerBytes) -> None:
         self._admission = use_cases.admission
         self._writes = use_cases.writes
         self._currencies = use_cases.currencies
         self._limits = use_cases.limits
         self._out = out
 
-    def write_created(
-        self, into: pb.CreateTransactionResponse, entity: Entity, answer: Applied, *, validate_only: bool = False
-    ) -> None:
-        """The answer to one creation; of one that was only tried out the id and sequences are empty."""
-        out = self._out
-        out.write_transaction(into.transaction, entity, answer.transactions[0])
-        for balance in answer.balances:
-            out.write_balance(into.balances.add(), balance)
-        into.replayed = answer.replayed
-        into.sequence = answer.sequence
-        if validate_only and not answer.replayed:
-            into.transaction.id = ""
-            into.transaction.sequence = into.transaction.create_sequence = 0
-            for message in into.balances:
-                message.sequence = 0
-
-    async def batch(
-        self, principal: Principal, request: pb.BatchCreateTransactionsRequest
-    ) -> pb.BatchCreateTransactionsResponse:
+    async def batch(self, principal: Principal, request: pb.BatchCreateTransactionsRequest) -> bytes:
         """Malformed items of a batch that is not atomic fail alone; the others are written."""
         entity_id = fields.entity_id(request.entity_id)
         entity = await self._writes.entity_for(principal, "BatchCreateTransactions", entity_id)
@@ -58,34 +40,28 @@ class Bulk:
         self._admission.charge(principal, len(request.requests))
         if request.atomic:
             return await self._atomic(principal, entity, request)
-        response = pb.BatchCreateTransactionsResponse()
 
         def command_at(index: int) -> CreateTransaction:
             return self._command(principal, entity_id, request.requests[index], f"requests[{index}]")
 
-        index = 0
+        results: list[bytes] = []
         async for item in each_on_its_own(self._writes, entity, len(request.requests), command_at):
-            self._write_result(response.results.add(), entity, item, f"requests[{index}]")
-            index += 1
-        return response
+            results.append(batch_result(self._result(entity, *item, f"requests[{len(results)}]")))
+        return b"".join(results)
 
-    async def _atomic(
-        self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest
-    ) -> pb.BatchCreateTransactionsResponse:
+    async def _atomic(self, principal: Principal, entity: Entity, request: pb.BatchCreateTransactionsRequest) -> bytes:
         commands = []
         for index, item in enumerate(request.requests):
             commands.append(self._command(principal, request.entity_id, item, f"requests[{index}]"))
         answers = await self._writes.all_or_none(entity, commands)
         if not all(isinstance(answer, Applied) for answer in answers):
             raise failure_of(answers)
-        response = pb.BatchCreateTransactionsResponse()
-        for index, (command, answer) in enumerate(zip(commands, answers, strict=True)):
-            self._write_result(response.results.add(), entity, Item(command, answer), f"requests[{index}]")
-        return response
+        results = [self._result(entity, command, answer, "") for command, answer in zip(commands, answers, strict=True)]
+        return b"".join(map(batch_result, results))
 
     async def stream(
         self, principal: Principal, requests: AsyncIterator[pb.StreamCreateTransactionsRequest]
-    ) -> AsyncIterator[pb.StreamCreateTransactionsResponse]:
+    ) -> AsyncIterator[bytes]:
         """Answers in the order of the requests; what waits for its answer is bounded, and then the caller waits."""
         window: asyncio.Queue[_Waiting | None] = asyncio.Queue(self._limits.max_stream_in_flight)
         reader = asyncio.create_task(self._read(principal, requests, window))
@@ -122,15 +98,14 @@ class Bulk:
             raise item_of(error, "request") from error
         self._writes.check_direct_posting(principal, command)
         entity = await self._writes.entity_for(principal, "StreamCreateTransactions", entity_id)
-        return _Sent(entity, enqueue_one(self._writes, entity, command))
+        return _Sent(entity, command, self._writes.enqueue(entity, [command]))
 
-    async def _answer(self, index: int, waiting: _Waiting) -> pb.StreamCreateTransactionsResponse:
+    async def _answer(self, index: int, waiting: _Waiting) -> bytes:
         if isinstance(waiting, LedgerError):
-            return pb.StreamCreateTransactionsResponse(index=index, error=status_of(waiting))
-        [item] = await settle(self._writes, waiting.entity, waiting.part)
-        response = pb.StreamCreateTransactionsResponse(index=index)
-        self._write_result(response, waiting.entity, item, "request")
-        return response
+            return stream_response(index, waiting)
+        entity, command, submission = waiting
+        [answer] = await answers_to(self._writes, entity, submission, "StreamCreateTransactions")
+        return stream_response(index, self._result(entity, command, answer, "request"))
 
     def _check_size(self, request: pb.BatchCreateTransactionsRequest) -> None:
         most = self._limits.max_batch_transactions
@@ -155,29 +130,24 @@ class Bulk:
         except LedgerError as error:
             raise item_of(error, path) from error
 
-    def _write_result(
-        self,
-        into: pb.BatchCreateTransactionsResult | pb.StreamCreateTransactionsResponse,
-        entity: Entity,
-        item: Item,
-        path: str,
-    ) -> None:
-        answer = item.answer
+    def _result(
+        self, entity: Entity, command: CreateTransaction | None, answer: Answer | None, path: str
+    ) -> bytes | LedgerError:
+        """The answer to one item: a CreateTransactionResponse, or its error with `path` before the field."""
         if isinstance(answer, Applied):
-            validate_only = item.command is not None and item.command.validate_only
-            self.write_created(into.response, entity, answer, validate_only=validate_only)
-        elif isinstance(answer, Refused):
-            into.error.CopyFrom(status_of(item_of(answer.error, path)))
-        else:
-            assert answer is not None
-            into.error.CopyFrom(status_of(answer))
+            return self._out.created(entity, answer, validate_only=command is not None and command.validate_only)
+        if isinstance(answer, Refused):
+            return item_of(answer.error, path)
+        assert answer is not None
+        return answer
 
 
 class _Sent(NamedTuple):
     """An item of a stream that was queued."""
 
     entity: Entity
-    part: Part
+    command: CreateTransaction
+    submission: Submission
 
 
 _Waiting = _Sent | LedgerError

@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from functools import wraps
 from typing import Any, NoReturn, Protocol, TypeVar
 
 import grpc
 
-from ledger_service import telemetry
 from ledger_service.application.access import Principal
 from ledger_service.application.admission import Admission
 from ledger_service.application.callers import certificate_names
@@ -24,6 +22,7 @@ from ledger_service.application.long_calls import LongCall
 from ledger_service.domain.errors import LedgerError
 from ledger_service.rpc.errors import CODES, status_of
 from ledger_service.rpc.registration import well_formed
+from ledger_service.telemetry import RPC_CALLS, MethodFigures
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -43,7 +42,7 @@ def unary(
     method: Callable[[_Servicer, Principal, _Request], Awaitable[_Response]],
 ) -> Callable[[_Servicer, _Request, _Context], Awaitable[_Response]]:
     """A call with one answer."""
-    count = _Counters("unary", method)
+    count = _figures("unary", method)
 
     @wraps(method)
     async def handle(self: _Servicer, request: _Request, context: _Context) -> _Response:
@@ -72,7 +71,7 @@ def streaming(
     method: Callable[[_Servicer, Principal, Any], AsyncIterator[_Response]],
 ) -> Callable[[_Servicer, Any, _Context], AsyncIterator[_Response]]:
     """A call with many answers; the request is a message or an iterator of messages."""
-    count = _Counters("stream", method)
+    count = _figures("stream", method)
 
     @wraps(method)
     async def handle(self: _Servicer, request: Any, context: _Context) -> AsyncIterator[_Response]:  # noqa: ANN401
@@ -109,7 +108,7 @@ def collecting(
     method: Callable[[_Servicer, Principal, AsyncIterator[Any]], Awaitable[_Response]],
 ) -> Callable[[_Servicer, AsyncIterator[Any], _Context], Awaitable[_Response]]:
     """A call with one answer to many messages, each of them well-formed or Malformed: see `well_formed`."""
-    count = _Counters("stream", method)
+    count = _figures("stream", method)
 
     @wraps(method)
     async def handle(self: _Servicer, requests: AsyncIterator[Any], context: _Context) -> _Response:
@@ -183,23 +182,6 @@ def _text(name: bytes) -> str:
     return name.decode("ascii", "replace")
 
 
-class _Counters:
-    """The metrics of one method, found once."""
-
-    def __init__(self, kind: str, method: Callable[..., Any]) -> None:
-        service = "ledger.v1." + method.__qualname__.partition(".")[0].removesuffix("r")
-        self._labels = (kind, service, method.__name__)
-        self._started = telemetry.RPC_STARTED.labels(*self._labels)
-        self._seconds = telemetry.RPC_SECONDS.labels(*self._labels)
-        self._handled = {"OK": telemetry.RPC_HANDLED.labels(*self._labels, "OK")}
-
-    def started(self) -> float:
-        self._started.inc()
-        return time.perf_counter()
-
-    def handled(self, began: float, code: str) -> None:
-        self._seconds.observe(time.perf_counter() - began)
-        counter = self._handled.get(code)
-        if counter is None:
-            counter = self._handled[code] = telemetry.RPC_HANDLED.labels(*self._labels, code)
-        counter.inc()
+def _figures(kind: str, method: Callable[..., Any]) -> MethodFigures:
+    service = "ledger.v1." + method.__qualname__.partition(".")[0].removesuffix("r")
+    return RPC_CALLS.method(kind, service, method.__name__)

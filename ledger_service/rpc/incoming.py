@@ -15,6 +15,7 @@ from ledger_service.application.intake.transactions import create_transaction
 from ledger_service.application.ports import Moment
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.errors import invalid
+from ledger_service.domain.making import make
 from ledger_service.domain.money import Currencies
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -44,19 +45,12 @@ def money(message: protobuf.Message, field: str) -> RawMoney | None:
     if not message.HasField(field):
         return None
     value: money_pb2.Money = getattr(message, field)
-    return RawMoney(value.currency, value.amount)
+    return make(RawMoney, (value.currency, value.amount))
 
 
 def postings(messages: Iterable[transaction_pb2.Posting]) -> list[RawPosting]:
     """Legs as written."""
-    return [
-        RawPosting(
-            posting.account_id,
-            posting.side,
-            RawMoney(posting.amount.currency, posting.amount.amount) if posting.HasField("amount") else None,
-        )
-        for posting in messages
-    ]
+    return [make(RawPosting, (posting.account_id, posting.side, money(posting, "amount"))) for posting in messages]
 
 
 def limits(messages: Iterable[account_pb2.BalanceLimit]) -> list[RawLimit]:
@@ -108,11 +102,12 @@ def new_transaction(
     request: transaction_service_pb2.CreateTransactionRequest, currencies: Currencies, actor: str
 ) -> CreateTransaction:
     """The command of one request. Raises LedgerError INVALID_ARGUMENT and its kin."""
+    legs = request.postings
     return create_transaction(
         currencies,
         actor,
         idempotency_key=request.idempotency_key,
-        postings=postings(request.postings),
+        postings=postings(legs) if legs else (),
         debit_account_id=request.debit_account_id,
         credit_account_id=request.credit_account_id,
         amount=money(request, "amount"),

@@ -1,4 +1,7 @@
-"""Makes servicers known to the server; bytes that are no message are answered like any other malformed request."""
+"""Makes servicers known to the server. They may answer messages or their bytes.
+
+Bytes that are no message are answered like any other malformed request.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +46,7 @@ def register(server: grpc.aio.Server, service: ServiceDescriptor, servicer: obje
 
 def _handler(method: MethodDescriptor, behaviour: Callable[..., Any]) -> grpc.RpcMethodHandler[Any, Any]:
     parse = message_factory.GetMessageClass(method.input_type).FromString
-    write = message_factory.GetMessageClass(method.output_type).SerializeToString
+    serialize = message_factory.GetMessageClass(method.output_type).SerializeToString
     make: Callable[..., grpc.RpcMethodHandler[Any, Any]]
     if method.server_streaming:
         make = (
@@ -59,5 +62,8 @@ def _handler(method: MethodDescriptor, behaviour: Callable[..., Any]) -> grpc.Rp
             return parse(data)
         except DecodeError as error:
             return Malformed(str(error).partition(":")[0])
+
+    def write(answer: Any) -> bytes:  # noqa: ANN401  # a message of the method's type, or its bytes
+        return answer if type(answer) is bytes else serialize(answer)
 
     return make(behaviour, request_deserializer=read, response_serializer=write)

@@ -13,6 +13,7 @@ from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
 from ledger_service.rpc import incoming, outgoing
+from ledger_service.rpc.answer_bytes import AnswerBytes
 from ledger_service.rpc.asking import OutgoingAnswer
 from ledger_service.rpc.bulk import Bulk
 from ledger_service.rpc.calls import streaming, unary
@@ -32,33 +33,33 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         self._watching = use_cases.watching
         self._currencies = use_cases.currencies
         self._out = Outgoing(use_cases.currencies)
-        self._bulk = Bulk(use_cases, self._out)
+        self._answers = AnswerBytes(use_cases.currencies)
+        self._bulk = Bulk(use_cases, self._answers)
         self._asking = use_cases.asking
         self._out_answer = OutgoingAnswer(self._out)
 
+    # What posts answers with the bytes of its message: see answer_bytes and registration.
+
     @unary
-    async def CreateTransaction(
+    async def CreateTransaction(  # type: ignore[override]
         self, principal: Principal, request: pb.CreateTransactionRequest
-    ) -> pb.CreateTransactionResponse:
+    ) -> bytes:
         entity_id = fields.entity_id(request.entity_id)
         command = incoming.new_transaction(request, self._currencies, principal.name)
         entity, answer = await self._writes.one(principal, "CreateTransaction", entity_id, command)
-        response = pb.CreateTransactionResponse()
-        self._bulk.write_created(response, entity, answer, validate_only=command.validate_only)
-        return response
+        return self._answers.created(entity, answer, validate_only=command.validate_only)
 
     @unary
-    async def BatchCreateTransactions(
+    async def BatchCreateTransactions(  # type: ignore[override]
         self, principal: Principal, request: pb.BatchCreateTransactionsRequest
-    ) -> pb.BatchCreateTransactionsResponse:
+    ) -> bytes:
         return await self._bulk.batch(principal, request)
 
     @streaming
-    async def StreamCreateTransactions(
+    def StreamCreateTransactions(  # type: ignore[override]
         self, principal: Principal, requests: AsyncIterator[pb.StreamCreateTransactionsRequest]
-    ) -> AsyncIterator[pb.StreamCreateTransactionsResponse]:
-        async for response in self._bulk.stream(principal, requests):
-            yield response
+    ) -> AsyncIterator[bytes]:
+        return self._bulk.stream(principal, requests)
 
     @unary
     async def GetTransaction(

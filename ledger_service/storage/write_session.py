@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from typing import Any, TypeVar
+from itertools import chain
+from typing import Any, Self, TypeVar
 
 import asyncpg
 
@@ -22,19 +23,13 @@ from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
-from ledger_service.storage import database
+from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
-
-ENTRY_COLUMNS = (
-    "entity_no", "account_no", "currency", "number", "sequence", "kind", "leg", "side", "amount",
-    "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
-    "latest_effective", "wide",
-)  # fmt: skip
 
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
@@ -103,10 +98,9 @@ class WriteSession:
         """See storage.loading."""
         return await _translated(self._loader.load, units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book]) -> None:
+    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
-        self._written = books
-        await _translated(self._write, books)
+        return await _translated(self._write, books, steps)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
@@ -174,20 +168,28 @@ class WriteSession:
         )
         return sorted(record[0] for record in records)
 
-    async def _write(self, books: Sequence[Book]) -> None:
-        events = [event for book in books for event in book.events]
-        await self._copy("events_inlet", EventRow._fields, events)
-        accounts = [_account_row(book, account) for book in books for account in book.new_accounts]
+    async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        events = _Decided(books, steps)
+        first = next(events, None)
+        if first is None:
+            return False
+        chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
+        await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks, lambda: sum(len(book.events) for book in books))
+        written = self._written = [book for book in books if book.events]
+        accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
-                [(book, account) for book in books for account in book.new_accounts if account.limits]
+                [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = [entry for book in books for entry in book.entries]
+        entries = [entry for book in written for entry in book.entries]
         if entries:
-            await self._copy("entries_inlet", ENTRY_COLUMNS, entries)
-        for book in books:
+            await self._copy(
+                "entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks(entries), lambda: len(entries)
+            )
+        for book in written:
             await self._write_changes(book)
+        return True
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -241,10 +243,41 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], records: Sequence[tuple[Any, ...]]) -> None:
+    async def _copy(
+        self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes], count: Callable[[], int]
+    ) -> None:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await self._connection.copy_records_to_table(inlet, records=records, columns=columns)
-        _expect(tag, f"COPY {len(records)}")
+        tag = await copying.copy(self._connection, inlet, columns, chunks)
+        _expect(tag, f"COPY {count()}")
+
+
+class _Decided:
+    """The events that each step adds to the books, as soon as they are decided."""
+
+    def __init__(self, books: Sequence[Book], steps: Iterator[object]) -> None:
+        self._books = books
+        self._steps = steps
+        self._taken = [0] * len(books)
+        self.is_all = False
+        """There are no more steps."""
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> list[EventRow]:
+        fresh: list[EventRow] = []
+        while not fresh:
+            if self.is_all:
+                raise StopIteration
+            self.is_all = next(self._steps, _END) is _END
+            for place, book in enumerate(self._books):
+                if len(book.events) > self._taken[place]:
+                    fresh += book.events[self._taken[place] :]
+                    self._taken[place] = len(book.events)
+        return fresh
+
+
+_END = object()
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:

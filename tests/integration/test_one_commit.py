@@ -79,12 +79,13 @@ class Office:
             await session.begin([self.entity_no])
             unit = Unit(self.entity_no, list(commands))
             loaded = await session.load({self.entity_no: [unit]}, ShiftedClock(), 100)
-            (outcomes,) = decide(loaded.books[self.entity_no], [unit])
-            await session.write(list(loaded.books.values()))
+            outcomes: list[list[Outcome]] = []
+            steps = decide(loaded.books[self.entity_no], [unit], outcomes)
+            await session.write(list(loaded.books.values()), steps)
             await session.commit()
         finally:
             await session.close()
-        return outcomes
+        return outcomes[0]
 
     async def categories(self) -> dict[str, tuple[str, int, int]]:
         """Name, state and revision by id."""

@@ -11,12 +11,13 @@ import pytest
 
 from ledger_service.domain import commands as c
 from ledger_service.domain.account import MAX_TREE_DEPTH, Account, AccountState, AccountType, Limit
-from ledger_service.domain.decide import Applied, Book, Outcome, Refused, decide
+from ledger_service.domain.decide import Applied, Book, Outcome, Refused
 from ledger_service.domain.decide.book import Head
 from ledger_service.domain.errors import Reason
 from ledger_service.domain.identifiers import transaction_id
 from ledger_service.domain.money import MAX_MINOR_UNITS
 from ledger_service.domain.transaction import EventKind, Status
+from tests.helpers.deciding import decided
 from tests.helpers.fake_store import NOW, account, entity
 
 DEBIT, CREDIT = 1, 2
@@ -64,7 +65,7 @@ def write(**values: Any) -> dict[str, Any]:
 
 def run(book: Book, *commands: c.Command, atomic: bool = False) -> list[Outcome]:
     """Decide one unit."""
-    [outcomes] = decide(book, [c.Unit(1, list(commands), atomic=atomic)])
+    [outcomes] = decided(book, [c.Unit(1, list(commands), atomic=atomic)])
     return outcomes
 
 

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from ledger_service.domain import commands as c
-from ledger_service.domain.decide import Applied, Book, Refused, decide
+from ledger_service.domain.decide import Applied, Book, Refused
 from ledger_service.domain.errors import Reason
 from ledger_service.domain.transaction import EventKind, Status, Transaction
 from tests.helpers.contract import PROMISES
+from tests.helpers.deciding import decided
 from tests.helpers.fake_store import NOW, account, entity
 
 
@@ -33,7 +34,7 @@ def advance(revision: int, key: str | None = None, **values: Any) -> c.AdvanceRe
 
 def test_one_after_the_other() -> None:
     book = book_at(2)
-    [[first, second]] = decide(book, [c.Unit(1, [advance(2), advance(3)])])
+    [[first, second]] = decided(book, [c.Unit(1, [advance(2), advance(3)])])
     assert isinstance(first, Applied)
     assert isinstance(second, Applied)
     assert (first.reconciliation_revision, second.reconciliation_revision) == (3, 4)
@@ -43,7 +44,7 @@ def test_one_after_the_other() -> None:
 @pytest.mark.parametrize("revision", [0, 1, 3])
 def test_on_anything_else_it_is_refused(revision: int) -> None:
     book = book_at(2)
-    [[outcome]] = decide(book, [c.Unit(1, [advance(revision)])])
+    [[outcome]] = decided(book, [c.Unit(1, [advance(revision)])])
     assert isinstance(outcome, Refused)
     assert outcome.error.reason is Reason.RECONCILIATION_CHANGED
     assert set(outcome.error.metadata) >= PROMISES["RECONCILIATION_CHANGED"].metadata
@@ -53,7 +54,7 @@ def test_on_anything_else_it_is_refused(revision: int) -> None:
 def test_it_can_be_sent_again_under_its_key() -> None:
     """The refusal says nothing about the wish, only about the moment: it must not be what the key answers for ever."""
     book = book_at(2)
-    [[refused, applied]] = decide(book, [c.Unit(1, [advance(1, "a key"), advance(2, "a key")])])
+    [[refused, applied]] = decided(book, [c.Unit(1, [advance(1, "a key"), advance(2, "a key")])])
     assert isinstance(refused, Refused)
     assert isinstance(applied, Applied)
     assert not applied.replayed
@@ -61,7 +62,7 @@ def test_it_can_be_sent_again_under_its_key() -> None:
 
 def test_what_can_not_be_frozen_is_refused() -> None:
     book = book_at(2)
-    [[outcome]] = decide(book, [c.Unit(1, [advance(2, freezes=(5,))])])
+    [[outcome]] = decided(book, [c.Unit(1, [advance(2, freezes=(5,))])])
     assert isinstance(outcome, Refused)
     assert outcome.error.reason is Reason.RECONCILIATION_CHANGED
     assert not [row for row in book.events if row.kind == EventKind.RECONCILIATION_CHANGED]
@@ -79,5 +80,5 @@ def test_what_was_edited_since_can_not_be_frozen(changed_at: int, may: bool) -> 
             reverses=None,
         )
     )  # fmt: skip
-    [[outcome]] = decide(book, [c.Unit(1, [advance(2, freezes=(5,), as_of=1000)])])
+    [[outcome]] = decided(book, [c.Unit(1, [advance(2, freezes=(5,), as_of=1000)])])
     assert isinstance(outcome, Applied if may else Refused)

@@ -34,6 +34,20 @@ def test_an_id_tells_its_place(entity_no: int, number: int, key: bytes) -> None:
     assert is_genuine(*place, key)
 
 
+@pytest.mark.parametrize(
+    ("entity_no", "number", "text"),
+    [
+        (1, 1, "txn_0000002000000000c6jn21bwcy"),
+        (7, 4095, "txn_000000e0000000zzsj9f39ynnc"),
+        (7, 4096, "txn_000000e0000001004p86m46e06"),
+        (MAX_ENTITY_NO, 2**40, "txn_3zzzzzy0800000007tn4qyq1z4"),
+        (MAX_ENTITY_NO, MAX_SEQUENCE, "txn_3zzzzzzzzzzzzzzzxh372k02w6"),
+    ],
+)
+def test_ids_that_callers_keep_stay_what_they_are(entity_no: int, number: int, text: str) -> None:
+    assert transaction_id(entity_no, number, KEY) == text
+
+
 @given(entity_nos, st.lists(sequences, min_size=2, max_size=8, unique=True))
 def test_ids_of_an_entity_sort_by_age(entity_no: int, numbers: list[int]) -> None:
     ids = [transaction_id(entity_no, number, KEY) for number in sorted(numbers)]

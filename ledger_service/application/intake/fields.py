@@ -94,11 +94,16 @@ def reference_to(value: str, field: str, *, required: bool = True) -> str | None
     return line(value, field, _MAX_ID, required=required)
 
 
-def entity_id(value: str, field: str = "entity_id") -> str:
-    """The id of the entity that a request is about."""
-    text = reference_to(value, field)
+def required_reference(value: str, field: str) -> str:
+    """An id that must be there; as `reference_to` otherwise."""
+    text = line(value, field, _MAX_ID, required=True)
     assert text is not None
     return text
+
+
+def entity_id(value: str, field: str = "entity_id") -> str:
+    """The id of the entity that a request is about."""
+    return required_reference(value, field)
 
 
 def metadata(value: object, field: str = "metadata") -> str | None:
@@ -127,8 +132,11 @@ def revision(value: int, field: str = "expected_revision") -> int:
 
 def minor_units(money: RawMoney, currencies: Currencies, field: str) -> int:
     """A positive amount."""
-    exponent = exponent_of(money.currency, currencies, f"{field}.currency")
-    return parse_amount(money.amount, exponent, f"{field}.amount")
+    currency, amount = money
+    exponent = currencies.get(currency)
+    if exponent is None:
+        exponent = exponent_of(currency, currencies, f"{field}.currency")
+    return parse_amount(amount, exponent, f"{field}.amount")
 
 
 def mask(paths: Iterable[str], allowed: frozenset[str]) -> frozenset[str]:

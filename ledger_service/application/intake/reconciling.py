@@ -109,10 +109,15 @@ def write_off(account_id: str, description: str) -> tuple[str, str] | None:
 
 def bank_account(text: str) -> str:
     """The bank's name of an account, its letters and digits alone; "" if none is given."""
-    found = "".join(one for one in line(text, "bank_account", MAX_BANK_ACCOUNT) or "" if one.isalnum()).upper()
+    found = plain_account_name(line(text, "bank_account", MAX_BANK_ACCOUNT) or "")
     if text and not found:
         raise invalid("bank_account", "has neither a letter nor a digit")
     return found
+
+
+def plain_account_name(text: str) -> str:
+    """What two spellings of a bank's name of an account have in common."""
+    return "".join(one for one in text if one.isalnum()).upper()
 
 
 def open_items(asked: int) -> int:

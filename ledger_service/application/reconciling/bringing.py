@@ -105,9 +105,7 @@ class Bringing(Writing):
             report = await self._report_of(context, book, begun, until, MAX_EXPORTED)
             return Change(Stage(baseline=replace(baseline, report=dump_report(report))))
 
-        changed = await self._changes.advance(
-            context, book, request, Action.STARTED, lambda: self._load(context, book), work
-        )
+        changed = await self._advance(context, book, request, Action.STARTED, work)
         kept = await self._store.baseline_of(book, changed.revision)
         assert kept.report is not None
         report = load_report(kept.report, closed_by="", closed_time=None, most=intake.DEFAULT_OPEN_ITEMS)

@@ -10,7 +10,7 @@ from ledger_service.application.reconciling.records import Context, MatchState
 from ledger_service.application.reconciling.report import Report
 from ledger_service.application.reconciling.reporting import dump_report
 from ledger_service.application.reconciling.staging import Baseline, OpenItem, State
-from ledger_service.application.reconciling.standing import Standing, live_matches
+from ledger_service.application.reconciling.standing import Standing
 from ledger_service.domain.errors import LedgerError, Reason
 from ledger_service.domain.transaction import Status
 
@@ -115,12 +115,11 @@ def closing_of(
 
 def _carried_matches(state: State, standing: Standing, lines: set[int], items: set[int]) -> tuple[int, ...]:
     """Those that reach beyond the day, and rejections of what is still open."""
-    settled = {match.number for match in standing.matches}
-    living = {match.number for match in live_matches(state)[0]}
+    later = {match.number for match in standing.later_matches}
     return tuple(
         match.number
         for match in state.matches
-        if (match.number in living and match.number not in settled)
+        if match.number in later
         or (
             match.state == MatchState.REJECTED
             and not (lines.isdisjoint(match.lines) and items.isdisjoint(match.transactions))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -264,11 +264,6 @@ class Deciding(Writing):
         named = sorted({one.account_id for one in result.proposals})
         accounts = await self._reads.account_numbers(context.entity.entity_no, named) if named else {}
         return await asyncio.to_thread(run_of, state, work, result, accounts)
-
-    async def _advance(
-        self, context: Context, book: Book, request: Request, action: Action, work: Callable[[State], Any]
-    ) -> Changed:
-        return await self._changes.advance(context, book, request, action, lambda: self._load(context, book), work)
 
 
 def _open_difference(context: Context, state: State, lines: Sequence[int], items: Sequence[int]) -> int:

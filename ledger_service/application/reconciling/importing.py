@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
+from ledger_service.application.intake.reconciling import plain_account_name
 from ledger_service.application.reconciling.overlapping import Alike, Stated, count_alike
 from ledger_service.application.reconciling.staging import Baseline, NewLine, NewStatement, State
 from ledger_service.domain.errors import LedgerError, Reason, invalid
+from ledger_service.domain.money import MAX_MINOR_UNITS
 from ledger_service.statements.model import Balance, Line, Statement, StatementFile
-
-_MOST_DIGITS = 38
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,14 +98,10 @@ def check_bank_account(arrived: Incoming, wanted: str, before: str) -> None:
     LedgerError STATEMENT_MISMATCH.
     """
     told = next((one.account for one in arrived.statements if one.account), "")
-    mine, known = _plain_account(told), wanted or _plain_account(before)
+    mine, known = plain_account_name(told), wanted or plain_account_name(before)
     if mine and known and mine not in known and known not in mine:
         advice = "send the right one" if wanted else "if the bank has renumbered it, say so by bank_account"
         raise _mismatch(f"is of account {told}, not of {wanted or before}; {advice}")
-
-
-def _plain_account(text: str) -> str:
-    return "".join(one for one in text if one.isalnum()).upper()
 
 
 def stated_by(arrived: Incoming, exponent: int) -> list[tuple[Stated, Sequence[Alike]]]:
@@ -160,7 +156,7 @@ def new_rows(
                 raise _settled(line, baseline)
             last += 1
             lines.append(_new_line(line, last, number, identity, exponent, sign))
-        fresh = lines[len(lines) - (last - first) :] if last > first else []
+        fresh = lines[first - state.last_line :]
         opening, closing = statement.opening, statement.closing
         statements.append(
             NewStatement(
@@ -207,7 +203,7 @@ def minor_units(amount: Decimal, exponent: int, line: int) -> int:
     """An amount of the file, exactly. Raises LedgerError INVALID_ARGUMENT."""
     scaled = amount.scaleb(exponent)
     units = int(scaled)
-    if units != scaled or abs(units) >= 10**_MOST_DIGITS:
+    if units != scaled or abs(units) > MAX_MINOR_UNITS:
         raise LedgerError(
             Reason.INVALID_ARGUMENT,
             f"line {line}: {amount} can't be an amount of this currency, which has {exponent} decimals",

@@ -30,7 +30,7 @@ from ledger_service.application.reconciling.records import (
 from ledger_service.application.reconciling.report import Report
 from ledger_service.application.reconciling.reporting import load_report, report_of
 from ledger_service.application.reconciling.staging import Book, ReconciliationStore, State
-from ledger_service.application.reconciling.standing import newest_day, standing_at, stated_balance
+from ledger_service.application.reconciling.standing import Standing, newest_day, standing_at, stated_balance
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.money import Currencies
 from ledger_service.matching.model import FindingKind, RuleKind
@@ -191,8 +191,11 @@ class Looking:
 
     async def _report_of(self, context: Context, book: Book, state: State, until: date, most: int) -> Report:
         standing = await asyncio.to_thread(standing_at, state, until)
-        ledger_balance = await self._ledger_balance(context, book, state, until)
-        stated = stated_balance(state, until)
+        return await self._report_on(context, book, state, standing, most)
+
+    async def _report_on(self, context: Context, book: Book, state: State, standing: Standing, most: int) -> Report:
+        ledger_balance = await self._ledger_balance(context, book, state, standing.until)
+        stated = stated_balance(state, standing.until)
         return await asyncio.to_thread(
             report_of, context, state, standing, stated=stated, ledger_balance=ledger_balance, most=most
         )

@@ -14,10 +14,10 @@ from ledger_service.application.reconciling.deciding import Deciding
 from ledger_service.application.reconciling.looking import MAX_EXPORTED
 from ledger_service.application.reconciling.records import Context, Place
 from ledger_service.application.reconciling.report import Report
-from ledger_service.application.reconciling.reporting import load_report, report_of
+from ledger_service.application.reconciling.reporting import load_report
 from ledger_service.application.reconciling.running import undoing
 from ledger_service.application.reconciling.staging import Action, Stage, State
-from ledger_service.application.reconciling.standing import live_matches, standing_at, stated_balance
+from ledger_service.application.reconciling.standing import standing_at, stated_balance
 from ledger_service.domain.errors import LedgerError, Reason
 
 
@@ -44,28 +44,22 @@ class Reconciling(Bringing, Deciding):
                     {"date": baseline.until.isoformat()},
                 )
             standing = await asyncio.to_thread(standing_at, state, until)
-            stated = stated_balance(state, until)
-            ledger = await self._ledger_balance(context, book, state, until)
-            report = await asyncio.to_thread(
-                report_of, context, state, standing, stated=stated, ledger_balance=ledger, most=MAX_EXPORTED
-            )
+            report = await self._report_on(context, book, state, standing, MAX_EXPORTED)
             closing = await asyncio.to_thread(
                 closing_of,
                 context,
                 state,
                 standing,
                 report,
-                has_statement=stated is not None,
+                has_statement=stated_balance(state, until) is not None,
                 accept_differences=accept_differences,
             )
             # What does not hold any more is out of sight from now on; its members are not.
-            undone = undoing(live_matches(state)[1])
+            undone = undoing(standing.broken)
             stage = Stage(baseline=closing.baseline, frozen=closing.frozen, decisions=undone)
             return Change(stage, {"date": until.isoformat()}, freezes=closing.frozen)
 
-        changed = await self._changes.advance(
-            context, book, request, Action.CLOSED, lambda: self._load(context, book), work
-        )
+        changed = await self._advance(context, book, request, Action.CLOSED, work)
         kept = await self._store.baseline_of(book, changed.revision)
         assert kept.report is not None
         report = load_report(

@@ -19,6 +19,10 @@ class Standing:
     items: list[OpenItem]
     matches: list[KnownMatch] = field(default_factory=list)
     """PROPOSED or CONFIRMED, with all members up to the day."""
+    later_matches: list[KnownMatch] = field(default_factory=list)
+    """PROPOSED or CONFIRMED, with a member beyond the day."""
+    broken: list[KnownMatch] = field(default_factory=list)
+    """Those that do not hold any more, see live_matches."""
     differences: dict[int, int] = field(default_factory=dict)
     """By match: what its transactions come to less what its lines come to, where that is not 0."""
     open_lines: list[OpenLine] = field(default_factory=list)
@@ -77,7 +81,8 @@ def standing_at(state: State, until: date) -> Standing:
     items = {item.transaction_no: item.amount for item in found.items}
     settled_lines: set[int] = set()
     settled_items: set[int] = set()
-    for match in live_matches(state)[0]:
+    holding, found.broken = live_matches(state)
+    for match in holding:
         if lines.keys() >= set(match.lines) and items.keys() >= set(match.transactions):
             found.matches.append(match)
             settled_lines.update(match.lines)
@@ -86,6 +91,7 @@ def standing_at(state: State, until: date) -> Standing:
             if difference:
                 found.differences[match.number] = difference
         else:
+            found.later_matches.append(match)
             found.later_lines.update(number for number in match.lines if number in lines)
             found.later_items.update(number for number in match.transactions if number in items)
     found.open_lines = [line for line in found.lines if line.number not in settled_lines]

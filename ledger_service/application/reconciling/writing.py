@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -9,16 +10,16 @@ from ledger_service.application.access import Principal
 from ledger_service.application.directory import Directory
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import ReadStore
-from ledger_service.application.reconciling.changes import Changes, not_found
+from ledger_service.application.reconciling.changes import Change, Changed, Changes, Request, not_found
 from ledger_service.application.reconciling.looking import MAX_IN_SCOPE, Looking, profile_of
 from ledger_service.application.reconciling.ports import Workshop
 from ledger_service.application.reconciling.records import Context, Failure, MatchState
 from ledger_service.application.reconciling.settling import Settling
-from ledger_service.application.reconciling.staging import Baseline, Book, OpenItem, ReconciliationStore, State
+from ledger_service.application.reconciling.staging import Action, Baseline, Book, OpenItem, ReconciliationStore, State
 from ledger_service.application.reconciling.standing import live_matches
 from ledger_service.application.reconciling.upload import Spool
 from ledger_service.domain.errors import LedgerError, Reason
-from ledger_service.domain.identifiers import is_genuine, parse_transaction_id
+from ledger_service.domain.identifiers import transaction_no_of
 from ledger_service.domain.money import Currencies
 from ledger_service.domain.transaction import Status
 
@@ -49,6 +50,12 @@ class Writing(Looking):
         self._workshop = parts.workshop
         self._spool = parts.spool
         self._reads = parts.reads
+
+    async def _advance(
+        self, context: Context, book: Book, request: Request, action: Action, work: Callable[[State], Awaitable[Change]]
+    ) -> Changed:
+        """Change it on the ground of all that is in scope."""
+        return await self._changes.advance(context, book, request, action, lambda: self._load(context, book), work)
 
     async def _clear(self, principal: Principal, context: Context, book: Book) -> tuple[int, list[Failure]]:
         """Set the PENDING transactions of all CONFIRMED matches CLEARED, if the profile says so.
@@ -106,11 +113,10 @@ class Writing(Looking):
 
 def transaction_number(context: Context, text: str, field: str) -> int:
     """The number behind an id of this entity. Raises LedgerError TRANSACTION_NOT_FOUND."""
-    place = parse_transaction_id(text)
-    entity = context.entity
-    if place is None or place[0] != entity.entity_no or not is_genuine(*place, entity.id_key):
+    number = transaction_no_of(text, context.entity.entity_no, context.entity.id_key)
+    if number is None:
         raise no_transaction(text, field)
-    return place[1]
+    return number
 
 
 def no_transaction(text: str, field: str) -> LedgerError:

@@ -1,6 +1,6 @@
 """Decides what requests do to an entity's ledger: `decide` is pure, in order, item by item.
 
-    load (storage)  ->  Book  ->  decide(book, units)  ->  outcomes and rows  ->  write (storage)
+    load (storage)  ->  Book  ->  decide(book, units, …)  ->  outcomes and rows  ->  write (storage)
 
 Order of the checks of one write, first failure wins: key seen before (replay or conflict), entity
 archived, what the command is about (exists, revision, status), accounts posting by posting (exists,

@@ -6,7 +6,7 @@ a command that fails halfway (atomic batches, validate_only) can be taken back a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, TypeVar
@@ -104,6 +104,8 @@ EntryRow = tuple[
 """A row of ledger.entries: entity_no, account_no, currency, number, sequence, kind, leg, side, amount, the
 four totals, effective_time, latest_effective, wide."""
 
+_NONE: Mapping[tuple[int, str], Head] = {}
+
 _Undo = Callable[[], object]
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -176,20 +178,21 @@ class Book:
         elif outer is not None:
             outer.extend(steps)
 
-    def set_head(self, key: tuple[int, str], head: Head) -> None:
-        """The account's newest entry in this currency is now this one."""
-        if self._undo is not None:
-            self._remember(self.heads, key)
-        self.heads[key] = head
-
-    def add_event(self, row: EventRow, entries: list[EntryRow]) -> None:
-        """Write the next event with its entries; its sequence is one more than the last."""
+    def add_event(
+        self, row: EventRow, entries: Sequence[EntryRow] = (), heads: Mapping[tuple[int, str], Head] = _NONE
+    ) -> None:
+        """Write the next event with its entries, after which `heads` are the newest of their accounts; its sequence is
+        one more than the last.
+        """
         if self._undo is not None:
             marks = self.sequence, len(self.events), len(self.entries)
             self._undo.append(lambda: self._cut(*marks))
+            for key in heads:
+                self._remember(self.heads, key)
         self.sequence = row.sequence
         self.events.append(row)
         self.entries += entries
+        self.heads.update(heads)
 
     def set_transaction(self, transaction: Transaction) -> None:
         """This is the newest revision now."""

@@ -113,7 +113,7 @@ def archive_category(book: Book, command: ArchiveCategory) -> Applied | Refused:
 
 def _record(book: Book, write: Write, kind: EventKind, category: Category) -> Applied:
     row = book.event_row(kind, write, category_id=category.category_id, detail=category_snapshot(category))
-    book.add_event(row, [])
+    book.add_event(row)
     book.put_category(category, write.fingerprint)
     return Applied(category.sequence, category=category)
 

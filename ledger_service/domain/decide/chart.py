@@ -69,8 +69,7 @@ def create_account(book: Book, command: CreateAccount) -> Applied | Refused:
         bank_account=command.bank_account,
     )
     book.add_event(
-        book.event_row(EventKind.ACCOUNT_CREATED, command, account_no=sequence, detail=account_snapshot(account)),
-        [],
+        book.event_row(EventKind.ACCOUNT_CREATED, command, account_no=sequence, detail=account_snapshot(account))
     )
     book.add_account(account, command.fingerprint)
     if parent is not None:
@@ -156,8 +155,7 @@ def _record_account(
     book.add_event(
         book.event_row(
             EventKind.ACCOUNT_CHANGED, command, account_no=account.account_no, detail=account_snapshot(after)
-        ),
-        [],
+        )
     )
     book.change_account(after, with_limits=with_limits)
     return Applied(sequence, account=after)
@@ -166,7 +164,7 @@ def _record_account(
 def _record_entity(book: Book, command: UpdateEntity | ArchiveEntity, changed: Entity) -> Applied:
     sequence = book.sequence + 1
     after = replace(changed, updated_time=book.now, revision=changed.revision + 1, sequence=sequence)
-    book.add_event(book.event_row(EventKind.ENTITY_CHANGED, command, detail=entity_snapshot(after)), [])
+    book.add_event(book.event_row(EventKind.ENTITY_CHANGED, command, detail=entity_snapshot(after)))
     book.change_entity(after)
     return Applied(sequence, entity=after)
 

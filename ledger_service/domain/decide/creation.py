@@ -6,9 +6,14 @@ from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide.book import Book, EventRow
 from ledger_service.domain.decide.categories import check_category
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import Draft, check_account
+from ledger_service.domain.decide.postings import Movement, check_account, record
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.transaction import EntryKind, EventKind, Posting, Status, Transaction
+
+# Looking up a member of an Enum costs as much as an object.
+_CREATED = EventKind.TRANSACTION_CREATED
+_POST, _HOLD, _POSTED = EntryKind.POST, EntryKind.HOLD, Status.POSTED
 
 
 def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refused:
@@ -23,8 +28,11 @@ def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refu
                 {"expire_time": expire_time.isoformat()},
             )
         )
-    accounts = book.accounts
+    sequence = book.sequence + 1
+    status, accounts = command.status, book.accounts
+    kind = _POST if status == _POSTED else _HOLD
     postings: list[Posting] = []
+    movements: list[Movement] = []
     for leg, (account_id, side, currency, amount) in enumerate(command.postings):
         account = accounts.get(account_id)
         if account is None or account.state != 1 or account.currencies:
@@ -32,40 +40,34 @@ def create_transaction(book: Book, command: CreateTransaction) -> Applied | Refu
             if error is not None:
                 return Refused(error.at(command.account_field(leg)))
             assert account is not None
-        postings.append(Posting(leg, account.account_no, account_id, side, currency, amount))
+        posting = make(Posting, (leg, account.account_no, account_id, side, currency, amount))
+        postings.append(posting)
+        movements.append((kind, posting, account))
 
-    if command.category_id is not None:
-        error = check_category(book, command.category_id)
+    category_id = command.category_id
+    if category_id is not None:
+        error = check_category(book, category_id)
         if error is not None:
             return Refused(error.at("category_id"))
 
-    sequence = book.sequence + 1
+    entity_no, actor, key = book.entity.entity_no, command.actor, command.key
     effective_time = command.effective_time or now
-    draft = Draft(book, sequence, effective_time)
-    kind = EntryKind.POST if command.status == Status.POSTED else EntryKind.HOLD
-    for leg, account_no, _, side, currency, amount in postings:
-        draft.add(kind, leg, account_no, side, currency, amount)
-    error = draft.check_limits()
-    if error is not None:
-        return Refused(error)
-
-    balances = draft.keep()
-    entity_no = book.entity.entity_no
-    book.add_event(
-        EventRow(
-            entity_no, sequence, EventKind.TRANSACTION_CREATED, 1, now, command.actor, command.key,
-            command.fingerprint, sequence, 1, command.status, sequence, effective_time, expire_time,
-            command.description, command.reference, command.counterparty, command.category_id,
-            command.metadata, None, None, None,
-        ),
-        draft.rows,
+    description, reference, counterparty = command.description, command.reference, command.counterparty
+    metadata = command.metadata
+    event = make(
+        EventRow,
+        (entity_no, sequence, _CREATED, 1, now, actor, key, command.fingerprint, sequence, 1, status, sequence,
+         effective_time, expire_time, description, reference, counterparty, category_id, metadata, None, None, None),
     )  # fmt: skip
-    transaction = Transaction(
-        entity_no, sequence, 1, sequence, command.status, tuple(postings), sequence, effective_time, expire_time,
-        now, now, command.actor, command.key, command.description, command.reference, command.counterparty,
-        command.category_id, command.metadata, None,
+    balances = record(book, event, movements)
+    if isinstance(balances, LedgerError):
+        return Refused(balances)
+    transaction = make(
+        Transaction,
+        (entity_no, sequence, 1, sequence, status, tuple(postings), sequence, effective_time, expire_time, now, now,
+         actor, key, description, reference, counterparty, category_id, metadata, None, ()),
     )  # fmt: skip
-    if command.status <= Status.CLEARED:
+    if status != _POSTED:
         # Later commands of this batch may change it.
         book.set_transaction(transaction)
     return Applied(sequence, (transaction,), balances)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -13,8 +13,11 @@ from ledger_service.domain.decide.book import Book, KnownKey
 from ledger_service.domain.decide.creation import create_transaction
 from ledger_service.domain.decide.outcome import Applied, Outcome, Recorded, Refused
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.snapshots import refusal_snapshot
 from ledger_service.domain.transaction import EventKind
+
+_ARCHIVED = EntityState.ARCHIVED
 
 _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
     c.CreateTransaction: create_transaction,
@@ -36,18 +39,35 @@ _DECISIONS: dict[type, Callable[[Book, Any], Applied | Refused]] = {
 }
 
 
-def decide(book: Book, units: list[c.Unit]) -> list[list[Outcome]]:
-    """Outcomes of each unit's commands, in order; the rows that they write are added to the book.
+STEP = 128
+"""Commands that are decided in one step: few enough that the first rows are on their way early."""
 
-    Transactions that are due expire first: they count no more for anything decided at `book.now`.
+
+def decide(book: Book, units: list[c.Unit], outcomes: list[list[Outcome]]) -> Iterator[None]:
+    """Decide on each unit's commands, in order, a step at a time; the rows that they write are added to the book.
+
+    What a step has added stays: it can be written while the next one is decided. `outcomes` is filled on the way, for
+    each unit one for each command. Transactions that are due expire first: they count no more for anything decided at
+    `book.now`.
     """
     for transaction_no in book.due:
         lifecycle.expire(book, transaction_no)
     book.due.clear()
-    return [
-        _decide_atomically(book, unit.commands) if unit.atomic else [_decide_one(book, one) for one in unit.commands]
-        for unit in units
-    ]
+    room = STEP
+    for unit in units:
+        if unit.atomic:
+            # In one step: until its last command all of it may have to be taken back.
+            outcomes.append(_decide_atomically(book, unit.commands))
+            room -= len(unit.commands)
+            continue
+        answers: list[Outcome] = []
+        outcomes.append(answers)
+        for command in unit.commands:
+            if room <= 0:
+                yield
+                room = STEP
+            answers.append(_decide_one(book, command))
+            room -= 1
 
 
 def _decide_one(book: Book, command: c.Command) -> Outcome:
@@ -70,11 +90,11 @@ def _decide_one(book: Book, command: c.Command) -> Outcome:
 def _remember(book: Book, command: c.Command, first: int, outcome: Applied | Refused) -> None:
     """The key is used from now on, if the outcome was written down (at `first`)."""
     if command.key is not None and book.sequence >= first:
-        book.set_key(command.key, KnownKey(command.fingerprint, first, 1, outcome))
+        book.set_key(command.key, make(KnownKey, (command.fingerprint, first, 1, outcome)))
 
 
 def _decide_fresh(book: Book, command: c.Command) -> Applied | Refused:
-    if book.entity.state is EntityState.ARCHIVED:
+    if book.entity.state is _ARCHIVED:
         if type(command) is c.ArchiveEntity:
             return Applied(book.entity.sequence, entity=book.entity, replayed=True)
         return Refused(
@@ -202,5 +222,5 @@ def _record_refusal(book: Book, command: c.Command, refusal: Refused) -> Refused
     if command.key is None or refusal.error.reason in _NEVER_RECORDED or book.entity.state is EntityState.ARCHIVED:
         return refusal
     row = book.event_row(EventKind.WRITE_REFUSED, command, detail=refusal_snapshot(refusal.error))
-    book.add_event(row, [])
+    book.add_event(row)
     return Refused(refusal.error, row.sequence)

@@ -15,7 +15,7 @@ from ledger_service.domain.commands import (
 )
 from ledger_service.domain.decide.book import Book
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import Draft, Movement, check_account, check_postings
+from ledger_service.domain.decide.postings import Movement, check_account, check_postings, movements_of, record
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.identifiers import is_genuine, parse_transaction_id, transaction_id
 from ledger_service.domain.transaction import BalanceAfter, EntryKind, EventKind, Posting, Status, Transaction
@@ -70,8 +70,8 @@ def edit(book: Book, command: EditTransaction) -> Applied | Refused:
             return Refused(refusal.at(_account_field(command, posting)))
         assert account is not None
         postings.append(posting._replace(account_no=account.account_no, account_id=account_id))
-    movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
-    movements += [(EntryKind.HOLD, posting) for posting in postings]
+    movements = movements_of(book, EntryKind.RELEASE, before.postings)
+    movements += movements_of(book, EntryKind.HOLD, postings)
     return record_revision(
         book,
         command,
@@ -107,14 +107,14 @@ def void(book: Book, command: VoidTransaction) -> Applied | Refused:
         _check_free(book, before, "voided")
     except LedgerError as error:
         return Refused(error)
-    movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
+    movements = movements_of(book, EntryKind.RELEASE, before.postings)
     return record_revision(book, command, before, EventKind.TRANSACTION_VOIDED, Status.VOIDED, movements)
 
 
 def expire(book: Book, transaction_no: int) -> None:
     """End a transaction whose expire_time has passed. Nothing can refuse it: see Totals.reachable."""
     before = book.transactions[transaction_no]
-    movements = [(EntryKind.RELEASE, posting) for posting in before.postings]
+    movements = movements_of(book, EntryKind.RELEASE, before.postings)
     record_revision(book, _SERVER, before, EventKind.TRANSACTION_EXPIRED, Status.EXPIRED, movements)
 
 
@@ -164,10 +164,9 @@ def _approve_one(book: Book, write: Write, approval: Approval) -> Applied | Refu
     movements: list[Movement] = []
     if amount is not None:
         postings = tuple(posting._replace(amount=amount) for posting in postings)
-        movements = [
-            (EntryKind.RELEASE, posting._replace(amount=posting.amount - amount)) for posting in before.postings
-        ]
-    movements += [(EntryKind.SETTLE, posting) for posting in postings]
+        rest = [posting._replace(amount=posting.amount - amount) for posting in before.postings]
+        movements = movements_of(book, EntryKind.RELEASE, rest)
+    movements += movements_of(book, EntryKind.SETTLE, postings)
     return record_revision(
         book,
         write,
@@ -217,12 +216,6 @@ def record_revision(
 ) -> Applied | Refused:
     """Record the next revision of a transaction with the entries of its movements, if the limits allow."""
     sequence = book.sequence + 1
-    draft = Draft(book, sequence, before.effective_time)
-    for entry_kind, (leg, account_no, _, side, currency, amount) in movements:
-        draft.add(entry_kind, leg, account_no, side, currency, amount)
-    error = draft.check_limits()
-    if error is not None:
-        return Refused(error)
     after = before._replace(
         revision=before.revision + 1,
         sequence=sequence,
@@ -231,26 +224,25 @@ def record_revision(
         actor=write.actor,
         **changes,  # type: ignore[arg-type]
     )
-    balances = draft.keep()
-    book.add_event(
-        book.event_row(
-            kind,
-            write,
-            transaction_no=after.transaction_no,
-            revision=after.revision,
-            status=status,
-            postings_at=after.postings_at,
-            effective_time=after.effective_time,
-            expire_time=after.expire_time,
-            description=after.description,
-            reference=after.reference,
-            counterparty=after.counterparty,
-            category_id=after.category_id,
-            metadata=after.metadata,
-            reverses=after.reverses,
-        ),
-        draft.rows,
+    event = book.event_row(
+        kind,
+        write,
+        transaction_no=after.transaction_no,
+        revision=after.revision,
+        status=status,
+        postings_at=after.postings_at,
+        effective_time=after.effective_time,
+        expire_time=after.expire_time,
+        description=after.description,
+        reference=after.reference,
+        counterparty=after.counterparty,
+        category_id=after.category_id,
+        metadata=after.metadata,
+        reverses=after.reverses,
     )
+    balances = record(book, event, movements)
+    if isinstance(balances, LedgerError):
+        return Refused(balances)
     book.set_transaction(after)
     return Applied(sequence, (after,), balances)
 

@@ -6,11 +6,11 @@ This is the innermost loop of every write; it makes no object that it does not n
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from ledger_service.domain.account import Account, AccountState, Side
-from ledger_service.domain.decide.book import EMPTY_HEAD, Book, EntryRow, Head
+from ledger_service.domain.decide.book import EMPTY_HEAD, Book, EntryRow, EventRow, Head
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.making import make
 from ledger_service.domain.money import MAX_MINOR_UNITS
 from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import BalanceAfter, EntryKind, Posting
@@ -18,31 +18,38 @@ from ledger_service.domain.transaction import BalanceAfter, EntryKind, Posting
 _NARROW = 2**63
 _OPEN = AccountState.OPEN
 
-Movement = tuple[EntryKind, Posting]
-"""One entry to write: what it does, and the leg that it does it for."""
+Movement = tuple[EntryKind, Posting, Account]
+"""One entry to write: what it does, the leg that it does it for, and the leg's account."""
 
 
-class Draft:
-    """The entries of one event in the making: nothing of it is in the book until `keep`."""
+def movements_of(book: Book, kind: EntryKind, postings: Iterable[Posting]) -> list[Movement]:
+    """The same for each leg."""
+    accounts = book.accounts_by_no
+    return [(kind, posting, accounts[posting.account_no]) for posting in postings]
 
-    __slots__ = ("book", "effective_time", "heads", "rows", "sequence")
 
-    def __init__(self, book: Book, sequence: int, effective_time: datetime) -> None:
-        self.book = book
-        self.sequence = sequence
-        self.effective_time = effective_time
-        self.rows: list[EntryRow] = []
-        self.heads: dict[tuple[int, str], Head] = {}
+def record(  # noqa: C901, PLR0912  # the innermost loop: a branch is cheaper than a call
+    book: Book, event: EventRow, movements: Iterable[Movement]
+) -> tuple[BalanceAfter, ...] | LedgerError:
+    """Put the next event of a transaction, which has an effective time, into the book, with an entry for each movement.
 
-    def add(  # noqa: PLR0912  # the innermost loop: a branch is cheaper than a call
-        self, kind: int, leg: int, account_no: int, side: int, currency: str, amount: int
-    ) -> None:
-        """One entry: next number, totals after it."""
+    Answers the balances after; or, and then the book is as it was, why the first account, in the order of first
+    mention, would overflow or break a limit.
+    """
+    sequence, effective = event.sequence, event.effective_time
+    assert effective is not None
+    entity_no, before = event.entity_no, book.heads
+    rows: list[EntryRow] = []
+    heads: dict[tuple[int, str], Head] = {}
+    touched: list[Account] = []
+    is_wide = False
+    for kind, (leg, account_no, _, side, currency, amount), account in movements:
         key = (account_no, currency)
-        head = self.heads.get(key)
-        if head is None:
-            head = self.book.heads.get(key, EMPTY_HEAD)
-        dp, cp, dq, cq, number, latest = head
+        if key in heads:
+            dp, cp, dq, cq, number, latest = heads[key]
+        else:
+            touched.append(account)
+            dp, cp, dq, cq, number, latest = before.get(key, EMPTY_HEAD)
         if kind == 1:  # POST
             if side == 1:
                 dp += amount
@@ -62,64 +69,47 @@ class Draft:
             if kind == 4:
                 cp += amount
         number += 1
-        effective = self.effective_time
         if latest is None or effective > latest:
             latest = effective
-        self.heads[key] = Head(dp, cp, dq, cq, number, latest)
-        entity_no = self.book.entity.entity_no
-        sequence = self.sequence
+        heads[key] = make(Head, (dp, cp, dq, cq, number, latest))
         if dp < _NARROW and cp < _NARROW and dq < _NARROW and cq < _NARROW and amount < _NARROW:
-            self.rows.append(
+            rows.append(
                 (entity_no, account_no, currency, number, sequence, kind, leg, side,
                  amount, dp, cp, dq, cq, effective, latest, None)
             )  # fmt: skip
         else:
-            self.rows.append(
+            is_wide = True
+            rows.append(
                 (entity_no, account_no, currency, number, sequence, kind, leg, side,
                  0, 0, 0, 0, 0, effective, latest, (amount, dp, cp, dq, cq))
             )  # fmt: skip
+    balances = _balances(touched, heads, sequence, is_wide=is_wide)
+    if not isinstance(balances, LedgerError):
+        book.add_event(event, rows, heads)
+    return balances
 
-    def check_limits(self) -> LedgerError | None:
-        """The first account, in the order of first mention, that would overflow or break a limit.
 
-        Limits hold for the state after the whole event: its legs are one, whatever their order. An event
-        that only gives back (a void) can't break a limit, see Totals.
-        """
-        accounts = self.book.accounts_by_no
-        for (account_no, currency), head in self.heads.items():
-            account = accounts[account_no]
-            if max(head[:4]) > MAX_MINOR_UNITS:
-                return LedgerError(
-                    Reason.AMOUNT_OVERFLOW,
-                    f"account {account.account_id}: a total in {currency} would exceed 38 digits; use another account",
-                    {"account_id": account.account_id, "currency": currency},
-                )
-            if account.limits:
-                error = _broken_limit(account, currency, head)
-                if error is not None:
-                    return error
-        return None
+def _balances(
+    accounts: Iterable[Account], heads: dict[tuple[int, str], Head], sequence: int, *, is_wide: bool
+) -> tuple[BalanceAfter, ...] | LedgerError:
+    """Of the accounts, which are those of the heads; or which limit would be broken.
 
-    def keep(self) -> tuple[BalanceAfter, ...]:
-        """Move the heads in the book; answers the balances after. The rows go in with the event's."""
-        book, sequence = self.book, self.sequence
-        accounts = book.accounts_by_no
-        balances = []
-        for key, head in self.heads.items():
-            book.set_head(key, head)
-            account = accounts[key[0]]
-            balances.append(
-                BalanceAfter(
-                    key[0],
-                    account.account_id,
-                    account.normal_side,
-                    key[1],
-                    Totals(*head[:4]),
-                    head[4],
-                    sequence,
-                )
+    Limits hold for the state after the whole event: its legs are one, whatever their order. An event that only gives
+    back (a void) can't break a limit, see Totals.
+    """
+    balances = []
+    for account, ((account_no, currency), (dp, cp, dq, cq, number, _)) in zip(accounts, heads.items(), strict=True):
+        totals = make(Totals, (dp, cp, dq, cq))
+        if is_wide or account.limits:
+            error = _overflow(account, currency, totals) or _broken_limit(account, currency, totals)
+            if error is not None:
+                return error
+        balances.append(
+            make(
+                BalanceAfter, (account_no, account.account_id, account.normal_side, currency, totals, number, sequence)
             )
-        return tuple(balances)
+        )
+    return tuple(balances)
 
 
 def check_account(account: Account | None, account_id: str, currency: str) -> LedgerError | None:
@@ -160,9 +150,18 @@ def check_postings(book: Book, postings: Iterable[Posting]) -> LedgerError | Non
     return None
 
 
-def _broken_limit(account: Account, currency: str, head: Head) -> LedgerError | None:
+def _overflow(account: Account, currency: str, totals: Totals) -> LedgerError | None:
+    if max(totals) <= MAX_MINOR_UNITS:
+        return None
+    return LedgerError(
+        Reason.AMOUNT_OVERFLOW,
+        f"account {account.account_id}: a total in {currency} would exceed 38 digits; use another account",
+        {"account_id": account.account_id, "currency": currency},
+    )
+
+
+def _broken_limit(account: Account, currency: str, totals: Totals) -> LedgerError | None:
     normal = account.normal_side
-    totals = Totals(*head[:4])
     for limit in account.limits:
         if limit.currency != currency:
             continue

@@ -40,7 +40,7 @@ def advance(book: Book, command: AdvanceReconciliation) -> Applied | Refused:
     row = book.event_row(
         EventKind.RECONCILIATION_CHANGED, command, account_no=account.account_no, detail=command.detail
     )
-    book.add_event(row, [])
+    book.add_event(row)
     book.add_revision(
         RevisionRow(
             book.entity.entity_no,

@@ -6,7 +6,7 @@ from ledger_service.domain.commands import ReverseTransaction
 from ledger_service.domain.decide.book import Book
 from ledger_service.domain.decide.lifecycle import find_transaction, public_id
 from ledger_service.domain.decide.outcome import Applied, Refused
-from ledger_service.domain.decide.postings import Draft, check_postings, other_side
+from ledger_service.domain.decide.postings import check_postings, movements_of, other_side, record
 from ledger_service.domain.errors import LedgerError, Reason, invalid
 from ledger_service.domain.transaction import EntryKind, EventKind, Posting, Status, Transaction
 
@@ -27,44 +27,31 @@ def reverse(book: Book, command: ReverseTransaction) -> Applied | Refused:
     refusal = check_postings(book, postings)
     if refusal is not None:
         return Refused(refusal)
-
-    sequence = book.sequence + 1
-    effective_time = command.effective_time or book.now
-    draft = Draft(book, sequence, effective_time)
-    for leg, account_no, _, side, currency, amount in postings:
-        draft.add(EntryKind.POST, leg, account_no, side, currency, amount)
-    broken = draft.check_limits()
-    if broken is not None:
-        return Refused(broken)
-    return _record(book, command, original, postings, draft)
+    return _record(book, command, original, postings)
 
 
 def _record(
-    book: Book,
-    command: ReverseTransaction,
-    original: Transaction,
-    postings: tuple[Posting, ...],
-    draft: Draft,
-) -> Applied:
-    sequence, effective_time = draft.sequence, draft.effective_time
+    book: Book, command: ReverseTransaction, original: Transaction, postings: tuple[Posting, ...]
+) -> Applied | Refused:
+    sequence = book.sequence + 1
+    effective_time = command.effective_time or book.now
     description = command.description or f"Reversal of {public_id(book, original)}"
-    balances = draft.keep()
-    book.add_event(
-        book.event_row(
-            EventKind.TRANSACTION_REVERSED,
-            command,
-            transaction_no=sequence,
-            revision=1,
-            status=Status.POSTED,
-            postings_at=sequence,
-            effective_time=effective_time,
-            description=description,
-            reference=command.reference,
-            metadata=command.metadata,
-            reverses=original.transaction_no,
-        ),
-        draft.rows,
+    event = book.event_row(
+        EventKind.TRANSACTION_REVERSED,
+        command,
+        transaction_no=sequence,
+        revision=1,
+        status=Status.POSTED,
+        postings_at=sequence,
+        effective_time=effective_time,
+        description=description,
+        reference=command.reference,
+        metadata=command.metadata,
+        reverses=original.transaction_no,
     )
+    balances = record(book, event, movements_of(book, EntryKind.POST, postings))
+    if isinstance(balances, LedgerError):
+        return Refused(balances)
     transaction = Transaction(
         book.entity.entity_no, sequence, 1, sequence, Status.POSTED, postings, sequence, effective_time, None,
         book.now, book.now, command.actor, command.key, description, command.reference, None, None,
