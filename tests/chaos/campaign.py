@@ -175,6 +175,7 @@ async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> 
             await this.play(faults)
         except Exception:  # noqa: BLE001  # judged all the same: what was told until then must be true
             outcome.failure = traceback.format_exc()
+            await scene.mend()
         outcome.verdict = await this.judge()
         outcome.happened, outcome.not_run = faults.happened + this.counts, faults.not_run
         await scene.stop()

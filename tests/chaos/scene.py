@@ -33,6 +33,7 @@ _CONNECTIONS = 3
 """To each process."""
 _RESTART_SECONDS = 90.0
 _HALF_OF_MANY = 20
+_POLL_SECONDS = 0.3
 _FULL_SECONDS = 1.5
 """How long something has run out."""
 
@@ -137,7 +138,6 @@ class Scene:
 
     async def fill_disk(self) -> None:
         """No space left, for rows and for the write-ahead log; raises NotPossibleError."""
-        pid = self.postgres.pid
         with self.disk.full():
             async with asyncio.timeout(_RESTART_SECONDS):
                 while not await self._has_met_full_disk():
@@ -145,11 +145,17 @@ class Scene:
             await asyncio.sleep(_FULL_SECONDS)
         async with asyncio.timeout(_RESTART_SECONDS):
             while not await self._answers():
-                if not _exists(pid):
-                    # The log could not be written: the server ends, and an operator starts it again.
+                if await self._server_has_ended():
+                    # It could not write its log: an operator starts it again.
                     await self.postgres.restart(progress=lambda _: None)
-                    pid = self.postgres.pid
-                await asyncio.sleep(0.1)
+
+    async def _server_has_ended(self) -> bool:
+        try:
+            async with asyncio.timeout(_POLL_SECONDS):
+                await self.postgres.wait()
+        except TimeoutError:
+            return False
+        return True
 
     async def _has_met_full_disk(self) -> bool:
         """Whether the server has refused to write, or has ended: its log may be on the full disk, too."""
@@ -193,6 +199,16 @@ class Scene:
             with contextlib.suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         assert service.process.returncode is None, "it ended for want of a file"
+
+    async def mend(self) -> None:
+        """Whatever a run that broke off has left down is brought back."""
+        async with asyncio.timeout(_RESTART_SECONDS):
+            if await self._server_has_ended():
+                await self.postgres.restart(progress=lambda _: None)
+            await self.recovered()
+            for index, service in enumerate(self.services):
+                if service.process.returncode is not None:
+                    await self._restart_service(index)
 
     async def recovered(self) -> None:
         """Wait until the server takes connections again."""
