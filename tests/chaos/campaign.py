@@ -20,7 +20,7 @@ from tests.chaos.history import Story
 from tests.chaos.last_reads import read_all
 from tests.chaos.poison import remove_poison, set_poison
 from tests.chaos.scene import Scene, staged
-from tests.chaos.strangers import probe
+from tests.chaos.strangers import probe, stranger
 from tests.chaos.verdict import Breach, Verdict
 from tests.chaos.workloads import BANK, BANK_CAPITAL, WORKLOADS, Workload, transfer
 from tests.helpers.builders import new_entity
@@ -64,7 +64,7 @@ class Round:
         self.stories: list[tuple[Workload, Story]] = []
         self.counts: Counter[str] = Counter()
         self.is_over = False
-        self._began = time.monotonic()
+        self._stranger = ""
 
     @property
     def operations(self) -> int:
@@ -88,6 +88,7 @@ class Round:
                 if workload.is_bank:
                     await self._found_bank(story)
                 self.stories.append((workload, story))
+        self._stranger = await stranger(self.scene.postgres.dsn, self.stories[0][1])
         async with self.scene.administrator() as administrator:
             await set_poison(administrator)
 
@@ -110,7 +111,7 @@ class Round:
                 for workload, story in self.stories
                 if workload.is_watched
             ]
-            followers.append(group.create_task(probe(self.scene, [story for _, story in self.stories])))
+            followers.append(group.create_task(probe(self.scene, self._stranger, [story for _, story in self.stories])))
             working = [
                 group.create_task(self._work(workload, story, number, self._chance(next(numbers))))
                 for workload, story in self.stories

@@ -32,10 +32,17 @@ _FOREIGN = 10**9
 """To the model another's transaction is one that does not exist: numbers from here on."""
 
 
-async def probe(scene: Scene, stories: Sequence[Story]) -> None:
-    """Ask until cancelled, through both processes; whatever is told is noted in the story of whom it is about."""
+async def stranger(dsn: str, own: Story) -> str:
+    """A token with a grant for one entity."""
+    return await api_key(dsn, _SCOPES, [own.name])
+
+
+async def probe(scene: Scene, token: str, stories: Sequence[Story]) -> None:
+    """Ask until cancelled, through both processes; whatever is told is noted in the story of whom it is about.
+
+    The token is one for the first entity.
+    """
     own, *others = stories
-    token = await api_key(scene.postgres.dsn, _SCOPES, [own.name])
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(connect(address, token, 20)) for address in scene.addresses]
         while True:

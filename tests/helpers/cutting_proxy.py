@@ -239,13 +239,11 @@ class _Connection:
             data = await self._reader.read(65536)
             if not data:
                 return
-            self._upstream_writer.write(data)
-            await self._upstream_writer.drain()
+            await _send(self._upstream_writer, data)
         while True:
             kind, message = await _message(self._reader)
             await self._look(kind, message)
-            self._upstream_writer.write(await self._refused(kind, message))
-            await self._upstream_writer.drain()
+            await _send(self._upstream_writer, await self._refused(kind, message))
 
     async def _refused(self, kind: bytes, message: bytes) -> bytes:
         """What is sent on, when the message is to be answered by an error."""
@@ -256,8 +254,7 @@ class _Connection:
         if refusal is None:
             return message
         if step == "BEGIN":
-            self._writer.write(refusal.answer)
-            await self._writer.drain()
+            await _send(self._writer, refusal.answer)
             return b""
         # The server takes back what it says it could not do.
         self._refusal = refusal
@@ -317,8 +314,7 @@ class _Connection:
             elif self._refusal is not None:
                 data = await self._replaced(self._refusal, data)
             if not self._is_given_up:
-                self._writer.write(data)
-                await self._writer.drain()
+                await _send(self._writer, data)
 
     async def _swallow(self, plan: Plan, data: bytes) -> bytes:
         """Take the answer to COMMIT, to its end, and keep it from the caller; a refusal (40001) is handed on."""
@@ -354,6 +350,14 @@ class _Connection:
                 break
             data += more
         return data
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if writer.is_closing():
+        # uvloop takes it for a mistake of the program's.
+        raise ConnectionResetError("the other side has gone")
+    writer.write(data)
+    await writer.drain()
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:
