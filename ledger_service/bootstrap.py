@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import signal
 import time
@@ -54,6 +53,7 @@ from ledger_service.storage.reading import ReadStore
 from ledger_service.storage.reconciliation import ReconciliationStore
 from ledger_service.storage.verification import VerifyReport, verify_database
 from ledger_service.storage.write_session import WriteStore
+from ledger_service.sweeping import Sweeping
 from ledger_service.tls import TlsError, TlsFiles
 from ledger_service.workshop.workshop import ProcessWorkshop, WorkshopLimits
 
@@ -283,15 +283,12 @@ async def run_worker(config: WorkerConfig, *, ready: Callable[[Listeners], None]
         loop.add_signal_handler(number, stopping.set)
     telemetry.serve_metrics(config.settings.metrics, config.worker_index)
     service = await start(config)
-    # What exists by now lives as long as the process: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
-    # A batch makes tens of thousands of objects, without cycles, that live until it is answered: looking at
-    # them again and again on the way finds nothing.
-    gc.set_threshold(50_000, 20, 100)
+    sweeping = Sweeping(telemetry.RPC_CALLS.begun)
+    sweeping.start()
     ready(service.listeners)
     await stopping.wait()
     await service.stop()
+    await sweeping.stop()
 
 
 def iso_currencies() -> dict[str, int]:

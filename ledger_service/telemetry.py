@@ -44,6 +44,11 @@ class MethodFigures:
         self._sum += passed
         self._handled[code] = self._handled.get(code, 0) + 1
 
+    @property
+    def begun(self) -> int:
+        """How many have begun."""
+        return self._started
+
     def count(self, code: str) -> int:
         """How many have ended with this status code."""
         return self._handled.get(code, 0)
@@ -79,6 +84,10 @@ class _Calls(Collector):
         """Those of one method, by type, service and name; the same ones each time."""
         kind, service, name = labels
         return self._methods.setdefault((kind, service, name), MethodFigures((kind, service, name)))
+
+    def begun(self) -> int:
+        """How many calls have begun, of all methods."""
+        return sum(method.begun for method in self._methods.values())
 
     def collect(self) -> Iterable[Metric]:
         """See prometheus_client; called from the thread of a scrape."""

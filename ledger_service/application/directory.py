@@ -19,6 +19,10 @@ class Directory:
         self._known: dict[str, Entity] = {}
         self._ids: dict[int, str] = {}
 
+    def known(self, entity_id: str) -> Entity | None:
+        """What `find` would give at once; None: it must ask the database."""
+        return self._known.get(entity_id)
+
     async def find(self, entity_id: str) -> Entity:
         """The entity, as of some time: only number, id and key are to be relied on.
 

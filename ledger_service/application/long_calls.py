@@ -52,35 +52,31 @@ class LongCall:
     async def outgoing(self, responses: AsyncIterator[_Item]) -> AsyncGenerator[_Item, None]:
         """The responses, while the credential is good: also where the next one is long in coming.
 
-        Raises LedgerError UNAUTHENTICATED, and what `responses` raises.
+        To be gone through by one task. Raises LedgerError UNAUTHENTICATED, and what `responses` raises.
         """
         checking = asyncio.create_task(self._keep_checking(), name="credential-recheck")
+        task = asyncio.current_task()
         try:
             while True:
                 self._check()
+                self._waiting = task
                 try:
-                    response = await self._next(responses)
+                    response = await anext(responses)
                 except StopAsyncIteration:
                     return
+                except asyncio.CancelledError:
+                    # Ours, unless somebody else has cancelled the task as well.
+                    if self._ended is None or task is None or task.uncancel() > 0:
+                        raise
+                    raise self._ended from None
+                finally:
+                    self._waiting = None
                 yield response
         finally:
             checking.cancel()
             close = getattr(responses, "aclose", None)
             if close is not None:
                 await close()
-
-    async def _next(self, responses: AsyncIterator[_Item]) -> _Item:
-        task = asyncio.current_task()
-        self._waiting = task
-        try:
-            return await anext(responses)
-        except asyncio.CancelledError:
-            # Ours, unless somebody else has cancelled the task as well.
-            if self._ended is None or task is None or task.uncancel() > 0:
-                raise
-            raise self._ended from None
-        finally:
-            self._waiting = None
 
     async def _keep_checking(self) -> None:
         while self._ended is None:

@@ -54,7 +54,7 @@ class Writes:
     async def entity_for(self, principal: Principal, method: str, entity_id: str) -> Entity:
         """The entity that a call is about, if the caller may make it. Raises LedgerError."""
         authorize(principal, method, entity_id)
-        return await self._directory.find(entity_id)
+        return self._directory.known(entity_id) or await self._directory.find(entity_id)
 
     async def one(self, principal: Principal, method: str, entity_id: str, command: Command) -> tuple[Entity, Applied]:
         """Write one command. Raises LedgerError: the refusal, or why it could not be written."""

@@ -7,10 +7,14 @@ numbers come from the generated descriptors, and a field that is not named here 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from struct import Struct
+from typing import Any
 
+from google.protobuf import struct_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from ledger.v1 import account_pb2, money_pb2, transaction_pb2
@@ -22,12 +26,18 @@ from ledger_service.domain.identifiers import transaction_id
 from ledger_service.domain.money import Currencies, format_minor_units
 from ledger_service.domain.transaction import BalanceAfter, Posting, Transaction
 from ledger_service.rpc.errors import status_of
-from ledger_service.rpc.outgoing import struct
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_write_double = Struct("<d").pack
 _DEBIT = int(Side.DEBIT)
 _UINT64 = 2**64 - 1
-_TEXT_KINDS = {FieldDescriptor.TYPE_STRING, FieldDescriptor.TYPE_BYTES, FieldDescriptor.TYPE_MESSAGE}
+_WIRE_KINDS = {
+    FieldDescriptor.TYPE_DOUBLE: 1,
+    FieldDescriptor.TYPE_STRING: 2,
+    FieldDescriptor.TYPE_BYTES: 2,
+    FieldDescriptor.TYPE_MESSAGE: 2,
+}
+"""By type of a field; all others that there are in an answer are varints, 0."""
 _PIECES = 8_192
 """Accounts whose encoded id is remembered, currencies and moments likewise: a bound for the memory."""
 
@@ -69,7 +79,7 @@ def tags_of(message: Descriptor, *names: str) -> tuple[bytes, ...]:
     if [field.name for field in fields] != list(names):
         known = ", ".join(names)
         raise RuntimeError(f"{message.full_name} has not the fields {known}: teach rpc/answer_bytes.py the new ones")
-    return tuple(_varint(field.number << 3 | (2 if field.type in _TEXT_KINDS else 0)) for field in fields)
+    return tuple(_varint(field.number << 3 | _WIRE_KINDS.get(field.type, 0)) for field in fields)
 
 
 _MONEY_CURRENCY, _MONEY_AMOUNT = tags_of(money_pb2.Money.DESCRIPTOR, "currency", "amount")
@@ -101,6 +111,13 @@ _BATCH_RESPONSE, _BATCH_ERROR = tags_of(pb.BatchCreateTransactionsResult.DESCRIP
 _INDEX, _STREAM_RESPONSE, _STREAM_ERROR = tags_of(
     pb.StreamCreateTransactionsResponse.DESCRIPTOR, "index", "response", "error"
 )
+(_MEMBERS,) = tags_of(struct_pb2.Struct.DESCRIPTOR, "fields")
+_MEMBER_NAME, _MEMBER_VALUE = tags_of(struct_pb2.Struct.DESCRIPTOR.nested_types_by_name["FieldsEntry"], "key", "value")
+(_ELEMENTS,) = tags_of(struct_pb2.ListValue.DESCRIPTOR, "values")
+_NULL, _FLOAT, _STRING, _BOOL, _STRUCT, _LIST = tags_of(
+    struct_pb2.Value.DESCRIPTOR,
+    "null_value", "number_value", "string_value", "bool_value", "struct_value", "list_value",
+)  # fmt: skip
 _IS_REPLAYED = _REPLAYED + b"\x01"
 
 
@@ -143,7 +160,7 @@ class AnswerBytes:
         if one.category_id:
             parts += (_CATEGORY_ID, _sized(one.category_id.encode()))
         if one.metadata is not None:
-            parts += (_METADATA, _metadata(one.metadata))
+            parts += (_METADATA, _sized(_struct(json.loads(one.metadata))))
         if one.idempotency_key:
             parts += (_KEY, _sized(one.idempotency_key.encode()))
         if one.reverses is not None:
@@ -232,10 +249,26 @@ def _pending_totals(debited: int, credited: int, exponent: int) -> bytes:
     return _DEBITS_PENDING + _amount(debited, exponent) + _CREDITS_PENDING + _amount(credited, exponent)
 
 
-def _metadata(text: str) -> bytes:
-    message = struct(text)
-    assert message is not None
-    return _sized(message.SerializeToString())
+def _struct(members: dict[str, Any]) -> bytes:
+    """A JSON object as a Struct, without its length: two fifths of what json_format.ParseDict costs."""
+    parts: list[bytes] = []
+    for name, value in members.items():
+        parts += (_MEMBERS, _sized(_MEMBER_NAME + _sized(name.encode()) + _MEMBER_VALUE + _sized(_value(value))))
+    return b"".join(parts)
+
+
+def _value(value: Any) -> bytes:  # noqa: ANN401  # whatever JSON has; how deep is bounded by the intake
+    if isinstance(value, str):
+        return _STRING + _sized(value.encode())
+    if value is None:
+        return _NULL + b"\x00"
+    if isinstance(value, bool):
+        return _BOOL + (b"\x01" if value else b"\x00")
+    if isinstance(value, dict):
+        return _STRUCT + _sized(_struct(value))
+    if isinstance(value, list):
+        return _LIST + _sized(b"".join([_ELEMENTS + _sized(_value(element)) for element in value]))
+    return _FLOAT + _write_double(value)
 
 
 # What comes again and again, in a batch and from one to the next.

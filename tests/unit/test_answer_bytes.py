@@ -43,7 +43,7 @@ moments = st.one_of(
     st.sampled_from((datetime(1970, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC))),
 )
 plain = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(-(2**53), 2**53), st.floats(-1e9, 1e9), st.text(max_size=20)),
+    st.one_of(st.none(), st.booleans(), st.integers(-(10**30), 10**30), st.floats(-1e9, 1e9), st.text(max_size=20)),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=8), inner, max_size=3)),
     max_leaves=8,
 )

@@ -8,11 +8,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ledger_service.application.intake import chart, fields, transactions
 from ledger_service.application.intake.fields import RawLimit, RawMoney, RawPosting
-from ledger_service.domain.account import AccountType
+from ledger_service.domain.account import AccountType, Side
 from ledger_service.domain.errors import LedgerError, Reason
+from ledger_service.domain.fingerprint import fingerprint
 from ledger_service.domain.money import MAX_MINOR_UNITS
 from ledger_service.domain.transaction import Status
 
@@ -242,6 +245,54 @@ def test_statuses() -> None:
 )  # fmt: skip
 def test_every_member_counts_in_the_fingerprint(change: dict[str, Any]) -> None:
     assert create(**change).fingerprint != create().fingerprint
+
+
+_line = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=8)
+_moment = st.none() | st.datetimes(timezones=st.just(UTC))
+
+
+@given(
+    accounts=st.tuples(_line.filter(bool), _line.filter(bool)),
+    sides=st.sampled_from([(1, 2), (2, 1), (Side.DEBIT, Side.CREDIT)]),
+    status=st.integers(0, 2),
+    moments=st.tuples(_moment, _moment),
+    texts=st.tuples(*[_line] * 4),
+    metadata=st.dictionaries(_line, _line, max_size=2),
+)
+def test_the_fingerprint_is_the_one_that_was_always_stored(
+    accounts: tuple[str, str],
+    sides: tuple[int, int],
+    status: int,
+    moments: tuple[datetime | None, datetime | None],
+    texts: tuple[str, str, str, str],
+    metadata: dict[str, str],
+) -> None:
+    description, reference, counterparty, category_id = texts
+    made = create(
+        postings=[RawPosting(account, side, usd()) for account, side in zip(accounts, sides, strict=True)],
+        status=status,
+        effective_time=moments[0],
+        expire_time=moments[1],
+        description=description,
+        reference=reference,
+        counterparty=counterparty,
+        category_id=category_id,
+        metadata_object=metadata,
+    )
+    assert made.fingerprint == fingerprint(
+        "CreateTransaction",
+        (
+            ("postings", tuple((account, side, "USD", 100) for account, side in zip(accounts, sides, strict=True))),
+            ("status", status or 1),
+            ("effective_time", moments[0]),
+            ("expire_time", moments[1]),
+            ("description", description),
+            ("reference", reference),
+            ("counterparty", counterparty),
+            ("category_id", category_id),
+            ("metadata", fields.metadata(metadata)),
+        ),
+    )
 
 
 def test_key_and_rehearsal_do_not_count_in_the_fingerprint() -> None:
