@@ -34,6 +34,8 @@ class Faults:
         self.scene = scene
         self.not_run: dict[str, str] = {}
         """What this machine does not allow, and why."""
+        self._paused: int | None = None
+        self._struck: int | None = None
         self._victim = victim
         """An entity that hostile clients name."""
         self.chance = chance
@@ -42,21 +44,20 @@ class Faults:
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        await asyncio.gather(self._strike(), self._cut(), self._refuse(), self._attack())
+        await asyncio.gather(self._strike(), self._cut(), self._refuse(), self._attack(), self._pause())
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
         blows: list[tuple[str, Callable[[], Awaitable[None]]]] = [
-            ("service killed", partial(scene.kill_service, index % 2)) for index in range(plan.service_kills)
-        ]
+            ("service killed", partial(self._with_a_service, scene.kill_service))
+        ] * plan.service_kills
         blows += [("backend killed", scene.kill_backend)] * plan.backend_kills
         blows += [("postmaster killed", scene.kill_postmaster)] * plan.postmaster_kills
         blows += [("server stopped at once", scene.stop_immediately)] * plan.immediate_stops
         blows += [("backend ended", scene.end_backend)] * plan.ended_backends
-        blows += [("service drained", partial(scene.drain_service, index % 2)) for index in range(plan.drains)]
-        blows += [("writer paused", self._pause_a_writer)] * plan.pauses
+        blows += [("service drained", partial(self._with_a_service, scene.drain_service))] * plan.drains
         blows += [("disk full", scene.fill_disk)] * plan.full_disks
-        blows += [("files run out", partial(scene.few_files, index % 2)) for index in range(plan.full_disks)]
+        blows += [("files run out", partial(self._with_a_service, scene.few_files))] * plan.full_disks
         self.chance.shuffle(blows)
         for name, blow in blows:
             try:
@@ -106,14 +107,30 @@ class Faults:
             return False
         return service.process.returncode is None and service in self.scene.services
 
-    async def _pause_a_writer(self) -> None:
-        """SIGSTOP of a process while it is writing; the other one goes on, or takes over."""
-        service = self.chance.choice(self.scene.services)
-        os.kill(service.process.pid, signal.SIGSTOP)
+    async def _with_a_service(self, blow: Callable[[int], Awaitable[None]]) -> None:
+        """Strike one of the processes, not the one that is paused."""
+        index = self.chance.choice([each for each in range(len(self.scene.services)) if each != self._paused])
+        self._struck = index
         try:
-            await asyncio.sleep(self._plan.pause_seconds)
-            status = Path(f"/proc/{service.process.pid}/stat").read_text(encoding="ascii")
-            state = status.rpartition(")")[2].split()[0]
-            assert state == "T", f"it is not stopped, but {state}"
+            await blow(index)
         finally:
-            os.kill(service.process.pid, signal.SIGCONT)
+            self._struck = None
+
+    async def _pause(self) -> None:
+        """SIGSTOP of a process, whatever it is doing; the other one goes on, and takes over what it has locked."""
+        for _ in range(self._plan.pauses):
+            await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
+            self._paused = self.chance.choice(
+                [each for each in range(len(self.scene.services)) if each != self._struck]
+            )
+            pid = self.scene.services[self._paused].process.pid
+            os.kill(pid, signal.SIGSTOP)
+            try:
+                await asyncio.sleep(self._plan.pause_seconds)
+                status = Path(f"/proc/{pid}/stat").read_text(encoding="ascii")
+                state = status.rpartition(")")[2].split()[0]
+                assert state == "T", f"it is not stopped, but {state}"
+            finally:
+                os.kill(pid, signal.SIGCONT)
+                self._paused = None
+            self.happened["writer paused"] += 1
