@@ -146,6 +146,7 @@ class WriteSession:
             QUERIES["was_committed"],
             entity_no,
             book.events[0].sequence,
+            book.events[0].recorded_time,
             loaded.writer,
         )
         return found

@@ -182,11 +182,14 @@ class _Checker:
         return wrong
 
     def _candidates(self, key: str) -> Iterable[Write]:
-        """Tries of different content under a key; first those that were not told that it belongs to another."""
-        different: dict[Command, Write] = {}
-        for write in sorted(self.tries.get(key, ()), key=_was_told_another):
-            different.setdefault(write.command, write)
-        return different.values()
+        """A try of each different content under a key, first of the one that the answers tell to be the key's own."""
+        ranks: dict[Command, int] = {}
+        samples: dict[Command, Write] = {}
+        for write in self.tries.get(key, ()):
+            samples.setdefault(write.command, write)
+            if write.is_known and not _is_unrecorded(write.answer):
+                ranks[write.command] = 2 if _was_told_another(write) else 0
+        return [samples[command] for command in sorted(samples, key=lambda command: ranks.get(command, 1))]
 
     def _differs(self, expected: Sequence[Event], events: Sequence[Any]) -> str:
         if expected and expected[-1].sequence > len(events):

@@ -189,6 +189,16 @@ def test_watchers(forger: Forger) -> None:
         assert breaches(forger) == {Breach.WATCH}
 
 
+def test_a_refusal_under_a_key_that_two_contents_want(forger: Forger) -> None:
+    """The events do not tell whose it was; the answers do, whoever was sent first."""
+    for command in (withdraw("both", 700), withdraw("both", 800), withdraw("both", 700)):
+        forger.do(command)
+    own, another, _ = forger.story.writes[-3:]
+    own.answer = None
+    forger.story.writes[-3:-1] = [another, own]
+    assert breaches(forger) == set()
+
+
 def test_a_neighbour_of_a_bad_item(forger: Forger) -> None:
     write_of(forger, "back").ambiguous = "INTERNAL INTERNAL"
     assert breaches(forger) == {Breach.NEIGHBOUR}

@@ -52,7 +52,7 @@ async def bank(caller: Caller) -> None:
     chance = caller.chance
     kind = chance.random()
     if kind < 0.35:
-        await caller.write(_bank_transfer(caller), hurried=0.4)
+        await caller.write(_bank_transfer(caller), hurried=0.6)
     elif kind < 0.55:
         await caller.write_stream([_bank_transfer(caller) for _ in range(chance.randint(5, 25))])
     elif kind < 0.85:
@@ -86,7 +86,7 @@ async def hot(caller: Caller) -> None:
     chance = caller.chance
     kind = chance.random()
     if kind < 0.5:
-        await caller.write(_in_or_out(caller), hurried=0.4)
+        await caller.write(_in_or_out(caller), hurried=0.6)
     elif kind < 0.75:
         items = [_in_or_out(caller) for _ in range(chance.randint(2, 12))]
         await caller.write_batch(items, atomic=chance.random() < 0.4)
@@ -145,7 +145,7 @@ async def life(caller: Caller) -> None:
         return
     if chance.random() < 0.2:
         await asyncio.sleep(chance.uniform(0, 1.5))
-    await asyncio.gather(*(caller.write(_ending(caller, numbers), hurried=0.15) for _ in range(3)))
+    await asyncio.gather(*(caller.write(_ending(caller, numbers), hurried=0.3) for _ in range(3)))
     if chance.random() < 0.3:
         await caller.look(["hot", *POCKETS])
 
@@ -174,7 +174,7 @@ async def reversals(caller: Caller) -> None:
     parts = [None if chance.random() < 0.3 else chance.randint(1, amount) for _ in range(4)]
     # A part that is all of it would be the same wish as no part at all.
     commands = [Reverse(caller.key(), number, None if part == amount else part) for part in parts]
-    await asyncio.gather(*(caller.write(command, hurried=0.15) for command in commands))
+    await asyncio.gather(*(caller.write(command, hurried=0.3) for command in commands))
 
 
 async def poison(caller: Caller) -> None:
