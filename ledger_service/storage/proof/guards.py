@@ -21,6 +21,9 @@ _ADDED = (
     "FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 )
 _AT_COMMIT = "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
+_OF_KINDS = _AT_COMMIT.replace(
+    "EXECUTE", "WHEN (((new.kinds IS NULL) OR ((new.kinds & 116224) <> 0))) EXECUTE"
+)
 _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _MADE = "AFTER INSERT ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _TOUCHED = "AFTER INSERT OR DELETE OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
@@ -59,7 +62,7 @@ TRIGGERS = {
     ("account_limits", "check_limit"): (_SET, "check_limit"),
     ("account_limits", "check_limit_since"): (_SET, "check_limit_since"),
     ("accounts", "check_parent"): (_UNDER, "check_parent"),
-    ("commits", "check_chart"): (_AT_COMMIT, "check_chart"),
+    ("commits", "check_chart"): (_OF_KINDS, "check_chart"),
     ("account_limits", "check_limit_change"): (_TOUCHED, "check_limit_change"),
     ("categories", "immutable"): (_KEPT, "refuse_change"),
     ("categories", "check_category"): (_SET, "check_category"),
@@ -115,7 +118,7 @@ async def check_guards(connection: Any, queries: dict[str, str], findings: Findi
     found = {row["name"]: row for row in await connection.fetch(queries["triggers"])}
     for (table, name), (when, function) in TRIGGERS.items():
         rows = table.removesuffix("_inlet")
-        kind = "CONSTRAINT TRIGGER" if when is _AT_COMMIT else "TRIGGER"
+        kind = "CONSTRAINT TRIGGER" if "DEFERRABLE" in when else "TRIGGER"
         definition = f"CREATE {kind} {name} {when.format(table=table, rows=rows, function=function)}"
         trigger = found.get(f"{table}.{name}")
         if trigger is None:

@@ -48,6 +48,8 @@ class Journal:
         self._is_archived = False
         self._commits: deque[Row] = deque()
         self._commit: Row | None = None
+        # Of the present commit's events, as a bit mask.
+        self._kinds = 0
         self._uncovered = False
 
     def feed(self, events: Sequence[Row], entries: Sequence[Row], commits: Sequence[Row]) -> None:
@@ -82,6 +84,7 @@ class Journal:
             self._add(Rule.CHART, f"event {sequence} creates the entity once more")
         self.events += 1
         self._check_order(sequence, recorded)
+        self._check_commit_kinds(sequence, kind)
         self._check_request(sequence, span, has_key, has_hash)
         if self._is_archived and kind != 6:
             self._add(Rule.CHART, f"event {sequence} was written after the entity was archived")
@@ -159,6 +162,19 @@ class Journal:
             )
         self._sequence = sequence
         self._recorded = recorded
+
+    def _check_commit_kinds(self, sequence: int, kind: int) -> None:
+        """What the commit says of its events decides which triggers looked at them."""
+        commit = self._commit
+        if commit is None:
+            return
+        self._kinds = (0 if sequence == commit[1] else self._kinds) | 1 << kind
+        if sequence == commit[2] and commit[4] not in (None, self._kinds):
+            self._add(
+                Rule.ORDERED,
+                f"commit {commit[1]} to {commit[2]} says that its events are of the kinds {commit[4]:#b}, "
+                f"they are {self._kinds:#b}",
+            )
 
     def _next_commit(self, sequence: int) -> Row | None:
         """The commit that begins at this event; those before it have no events of their own."""

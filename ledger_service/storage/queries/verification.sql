@@ -21,7 +21,7 @@ SELECT entity_no, sequence, kind, leg, side, currency, amount, effective_time, w
 FROM entries ORDER BY entity_no, sequence, kind, leg
 
 -- name: journal_commits
-SELECT entity_no, first_sequence, last_sequence, recorded_time
+SELECT entity_no, first_sequence, last_sequence, recorded_time, kinds
 FROM commits ORDER BY entity_no, first_sequence, last_sequence
 
 -- name: life_events
