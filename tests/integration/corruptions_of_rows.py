@@ -202,6 +202,11 @@ COMMITS = {
         f"UPDATE commits SET last_sequence = 99 WHERE entity_no = 2 AND first_sequence = {ARCHIVED}",
         (rf"commit {ARCHIVED} to 99 reaches beyond the last event {ARCHIVED}",),
     ),
+    "of other kinds": Corruption(
+        # Nothing would have looked at how it changed a transaction.
+        f"UPDATE commits SET kinds = 2 WHERE entity_no = 2 AND first_sequence = {APPROVED}",
+        (rf"commit {APPROVED} to {APPROVED} says that its events are of the kinds 0b10, they are 0b10000$",),
+    ),
     "of nobody": Corruption(
         "INSERT INTO commits VALUES (77, 1, 2, now(), '1')",
         (r"^rule 9 \(ordered\): entity number 77 \(unknown\), commit 1 to 2 has no events$",),

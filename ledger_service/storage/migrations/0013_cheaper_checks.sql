@@ -58,17 +58,21 @@ BEGIN
         has_open := has_open OR run.leaves_open;
         IF run.kinds & (1 << 7) <> 0 THEN
             SELECT n.sequence INTO broken FROM events n
-            LEFT JOIN events o ON o.entity_no = n.entity_no AND o.sequence = n.reverses AND o.sequence < n.sequence
-                AND o.kind = 1
+            LEFT JOIN LATERAL (
+                SELECT o.sequence, o.status FROM events o
+                WHERE o.entity_no = n.entity_no AND o.sequence BETWEEN n.reverses AND n.reverses
+                  AND o.sequence < n.sequence AND o.kind = 1
+                ORDER BY o.sequence LIMIT 1
+            ) o ON true
             LEFT JOIN LATERAL (
                 SELECT l.status FROM events l
-                WHERE l.entity_no = o.entity_no AND l.transaction_no = o.sequence AND l.revision > 1
+                WHERE l.entity_no = n.entity_no AND l.transaction_no = o.sequence AND l.revision > 1
                   AND l.sequence < n.sequence
                 ORDER BY l.revision DESC LIMIT 1
             ) l ON true
             WHERE n.entity_no = run.entity_no AND n.sequence BETWEEN run.first AND run.last AND n.kind = 7
               AND COALESCE(l.status, o.status, 0) <> 3
-            LIMIT 1;
+            ORDER BY n.sequence LIMIT 1;
             IF FOUND THEN
                 RAISE EXCEPTION 'event % of entity % reverses what is not posted', broken.sequence, run.entity_no
                     USING ERRCODE = 'integrity_constraint_violation';
@@ -116,9 +120,10 @@ BEGIN
         SELECT p.* FROM events p
         WHERE n.revision = 2 AND p.entity_no = entity AND p.sequence = n.transaction_no
         UNION ALL
-        SELECT p.* FROM events p
-        WHERE n.revision > 2 AND p.entity_no = entity AND p.transaction_no = n.transaction_no
-          AND p.revision = n.revision - 1 AND p.revision > 1
+        (SELECT p.* FROM events p
+         WHERE n.revision > 2 AND p.entity_no = entity AND p.transaction_no = n.transaction_no
+           AND p.revision BETWEEN n.revision - 1 AND n.revision - 1 AND p.revision > 1
+         ORDER BY p.revision LIMIT 1)
         LIMIT 1
     ) p ON true
     WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1
@@ -136,7 +141,7 @@ BEGIN
            OR (n.effective_time, n.expire_time, n.reference, n.counterparty, n.metadata, n.reverses)
               IS DISTINCT FROM
               (p.effective_time, p.expire_time, p.reference, p.counterparty, p.metadata, p.reverses))
-    LIMIT 1;
+    ORDER BY n.sequence LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'event % of entity % does not follow from the revision before it', broken.sequence, entity
             USING ERRCODE = 'integrity_constraint_violation';
@@ -144,7 +149,7 @@ BEGIN
 
     DELETE FROM open_transactions WHERE entity_no = entity AND transaction_no = ANY (ARRAY(
         SELECT n.transaction_no FROM events n
-        WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1));
+        WHERE n.entity_no = entity AND n.sequence BETWEEN first AND last AND n.revision > 1 ORDER BY n.sequence));
 END $$;
 
 -- As in 0002. That an account exists, its first entry proves, for accounts are never deleted; its state, currencies
@@ -391,9 +396,13 @@ BEGIN
             SELECT sequence FROM events
             WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
               AND kind = 2 AND postings_at = sequence
+            ORDER BY sequence
         ) e
         CROSS JOIN LATERAL (
-            SELECT FROM entries y WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence
+            SELECT FROM (
+                SELECT x.* FROM entries x WHERE x.entity_no = NEW.entity_no AND x.sequence = e.sequence
+                ORDER BY x.kind, x.leg
+            ) y
             GROUP BY y.leg, y.side, y.currency
             HAVING sum(CASE y.kind WHEN 2 THEN 1 ELSE -1 END * COALESCE(y.wide[1], y.amount)) <> 0
         ) l
@@ -410,9 +419,13 @@ BEGIN
         FROM (
             SELECT sequence FROM events
             WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND kind = 4
+            ORDER BY sequence
         ) e
         CROSS JOIN LATERAL (
-            SELECT FROM entries y WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence
+            SELECT FROM (
+                SELECT x.* FROM entries x WHERE x.entity_no = NEW.entity_no AND x.sequence = e.sequence
+                ORDER BY x.kind, x.leg
+            ) y
             GROUP BY y.leg HAVING NOT bool_or(y.kind = 4)
         ) l
         LIMIT 1;
@@ -423,13 +436,16 @@ BEGIN
     END IF;
 
     -- Of each transaction that changed: what all its events together still hold is what its newest revision
-    -- says that it holds: its postings while it is open, nothing when it has ended. OFFSET 0 keeps the planner on
-    -- the index for each event; without statistics it would read the table at every COMMIT.
+    -- says that it holds: its postings while it is open, nothing when it has ended.
     IF written & ((1 << 2) | (1 << 3) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 13)) <> 0 THEN
         SELECT t.transaction_no INTO broken
         FROM (
-            SELECT DISTINCT transaction_no FROM events
-            WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence AND revision > 1
+            SELECT DISTINCT v.transaction_no FROM (
+                SELECT transaction_no FROM events
+                WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
+                  AND revision > 1
+                ORDER BY sequence
+            ) v
         ) t
         CROSS JOIN LATERAL (
             SELECT x.account_no, x.currency, x.side, x.leg,
@@ -437,21 +453,35 @@ BEGIN
             FROM (
                 SELECT t.transaction_no AS sequence
                 UNION ALL
-                SELECT e.sequence FROM events e
-                WHERE e.entity_no = NEW.entity_no AND e.transaction_no = t.transaction_no AND e.revision > 1
+                (SELECT e.sequence FROM events e
+                 WHERE e.entity_no = NEW.entity_no AND e.transaction_no = t.transaction_no AND e.revision > 1
+                 ORDER BY e.revision)
             ) e
             CROSS JOIN LATERAL (
                 SELECT y.* FROM entries y
-                WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence AND y.kind > 1 OFFSET 0
+                WHERE y.entity_no = NEW.entity_no AND y.sequence = e.sequence AND y.kind > 1
+                ORDER BY y.kind, y.leg
             ) x
             GROUP BY x.account_no, x.currency, x.side, x.leg
         ) h
         WHERE h.held < 0 OR (h.held > 0 AND NOT EXISTS (
-            SELECT FROM open_transactions o
-            JOIN events v ON v.entity_no = o.entity_no AND v.sequence = o.sequence
-            JOIN entries y ON y.entity_no = v.entity_no AND y.sequence = v.postings_at AND y.kind = 2
-            WHERE o.entity_no = NEW.entity_no AND o.transaction_no = t.transaction_no AND y.leg = h.leg
-              AND y.account_no = h.account_no AND y.currency = h.currency AND y.side = h.side
+            SELECT FROM (
+                SELECT o.sequence FROM open_transactions o
+                WHERE o.entity_no = NEW.entity_no AND o.transaction_no BETWEEN t.transaction_no AND t.transaction_no
+                ORDER BY o.transaction_no LIMIT 1
+            ) o
+            CROSS JOIN LATERAL (
+                SELECT v.postings_at FROM events v
+                WHERE v.entity_no = NEW.entity_no AND v.sequence BETWEEN o.sequence AND o.sequence
+                ORDER BY v.sequence LIMIT 1
+            ) v
+            CROSS JOIN LATERAL (
+                SELECT y.* FROM entries y
+                WHERE y.entity_no = NEW.entity_no AND y.sequence BETWEEN v.postings_at AND v.postings_at AND y.kind = 2
+                  AND y.leg = h.leg
+                ORDER BY y.sequence LIMIT 1
+            ) y
+            WHERE y.account_no = h.account_no AND y.currency = h.currency AND y.side = h.side
               AND COALESCE(y.wide[1], y.amount) = h.held))
         LIMIT 1;
         IF FOUND THEN
@@ -471,24 +501,29 @@ BEGIN
             SELECT v.postings_at FROM (
                 SELECT e.revision, e.postings_at FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = r.reverses
                 UNION ALL
-                SELECT e.revision, e.postings_at FROM events e
-                WHERE e.entity_no = NEW.entity_no AND e.transaction_no = r.reverses AND e.revision > 1
+                (SELECT e.revision, e.postings_at FROM events e
+                 WHERE e.entity_no = NEW.entity_no AND e.transaction_no = r.reverses AND e.revision > 1
+                 ORDER BY e.revision DESC LIMIT 1)
             ) v ORDER BY v.revision DESC LIMIT 1
         ) o
         CROSS JOIN LATERAL (
             SELECT y.leg, y.account_no, y.currency, y.side, sum(COALESCE(y.wide[1], y.amount)) AS amount
             FROM (
-                SELECT e.sequence FROM events e WHERE e.entity_no = NEW.entity_no AND e.reverses = r.reverses OFFSET 0
+                SELECT e.sequence FROM events e
+                WHERE e.entity_no = NEW.entity_no AND e.reverses BETWEEN r.reverses AND r.reverses
+                ORDER BY e.reverses, e.sequence
             ) e
             CROSS JOIN LATERAL (
-                SELECT z.* FROM entries z WHERE z.entity_no = NEW.entity_no AND z.sequence = e.sequence OFFSET 0
+                SELECT z.* FROM entries z WHERE z.entity_no = NEW.entity_no AND z.sequence = e.sequence
+                ORDER BY z.kind, z.leg
             ) y
             GROUP BY y.leg, y.account_no, y.currency, y.side
         ) x
         LEFT JOIN LATERAL (
             SELECT COALESCE(p.wide[1], p.amount) AS amount FROM entries p
             WHERE p.entity_no = NEW.entity_no AND p.sequence = o.postings_at AND p.kind IN (1, 4)
-              AND p.leg = x.leg AND p.account_no = x.account_no AND p.currency = x.currency AND p.side <> x.side LIMIT 1
+              AND p.leg = x.leg AND p.account_no = x.account_no AND p.currency = x.currency AND p.side <> x.side
+            ORDER BY p.kind LIMIT 1
         ) p ON true
         WHERE x.amount > COALESCE(p.amount, 0)
         LIMIT 1;
@@ -500,7 +535,128 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The function as in 0012; only for events of accounts, categories and reconciliations (kinds 9, 10, 14, 15, 16).
+-- The first sequence that this database transaction wrote in an entity; NULL: none. Its rows of commits are the entity's
+-- newest, so they are found by going back from the end: `writer` has no index, and all commits of a large entity were
+-- read for each account that was made.
+CREATE FUNCTION ledger.first_written_now(entity int4) RETURNS int8 LANGUAGE plpgsql STABLE
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    first int8;
+    run record;
+BEGIN
+    LOOP
+        SELECT c.first_sequence, c.writer INTO run FROM commits c
+        WHERE c.entity_no = entity AND c.last_sequence < COALESCE(first, 9223372036854775807)
+        ORDER BY c.last_sequence DESC LIMIT 1;
+        EXIT WHEN run.writer IS DISTINCT FROM pg_current_xact_id();
+        first := run.first_sequence;
+    END LOOP;
+    RETURN first;
+END $$;
+REVOKE ALL ON FUNCTION ledger.first_written_now FROM PUBLIC;
+
+-- As in 0012.
+CREATE OR REPLACE FUNCTION ledger.is_written_now(entity int4, account int8, at int8, event_kind int2) RETURNS boolean
+LANGUAGE sql STABLE SET search_path = ledger, pg_temp AS $$
+    SELECT EXISTS (
+        SELECT FROM (SELECT first_written_now(entity) AS first OFFSET 0) c
+        CROSS JOIN LATERAL (
+            SELECT FROM events e
+            WHERE e.entity_no = entity AND e.sequence BETWEEN GREATEST(at, c.first) AND COALESCE(at, 9223372036854775807)
+              AND c.first IS NOT NULL AND e.account_no = account AND e.kind IN (9, 10)
+              AND (event_kind IS NULL OR e.kind = event_kind)
+            ORDER BY e.sequence LIMIT 1
+        ) e)
+$$;
+
+-- As in 0010.
+CREATE OR REPLACE FUNCTION ledger.check_limit_since() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    broken record;
+BEGIN
+    SELECT x.number INTO broken
+    FROM accounts a
+    CROSS JOIN LATERAL (
+        SELECT e.sequence FROM events e
+        WHERE e.entity_no = NEW.entity_no AND e.sequence >= first_written_now(NEW.entity_no)
+          AND e.account_no = NEW.account_no
+        ORDER BY e.sequence DESC LIMIT 1
+    ) v
+    CROSS JOIN LATERAL (
+        SELECT e.number, COALESCE(e.wide[2], e.debits_posted) AS dp, COALESCE(e.wide[3], e.credits_posted) AS cp,
+               COALESCE(e.wide[4], e.debits_pending) AS dq, COALESCE(e.wide[5], e.credits_pending) AS cq
+        FROM entries e
+        WHERE e.entity_no = NEW.entity_no AND e.account_no = NEW.account_no AND e.currency = NEW.currency
+          AND e.sequence > v.sequence
+          -- As in check_entries: what counts is the balance after an event, not between its entries.
+          AND NOT EXISTS (
+              SELECT FROM entries f
+              WHERE f.entity_no = e.entity_no AND f.account_no = e.account_no AND f.currency = e.currency
+                AND f.number = e.number + 1 AND f.sequence = e.sequence)
+    ) x
+    WHERE a.entity_no = NEW.entity_no AND a.account_no = NEW.account_no
+      AND (NEW.floor > CASE a.normal_side WHEN 1 THEN x.dp - x.cp - x.cq ELSE x.cp - x.dp - x.dq END
+           OR NEW.ceiling < CASE a.normal_side WHEN 1 THEN x.dp - x.cp + x.dq ELSE x.cp - x.dp + x.cq END)
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'limit of account % of entity % in % is broken by entry %, which came after it',
+            NEW.account_no, NEW.entity_no, NEW.currency, broken.number
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
+-- As in 0012; only for events of accounts, categories and reconciliations (kinds 9, 10, 14, 15, 16).
+CREATE OR REPLACE FUNCTION ledger.check_chart() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = ledger, pg_temp AS $$
+DECLARE
+    broken record;
+BEGIN
+    SELECT e.sequence, e.what INTO broken
+    FROM (
+        SELECT DISTINCT ON (
+                   CASE WHEN kind <= 10 THEN 0 WHEN kind <= 15 THEN 1 ELSE sequence END, account_no, category_id)
+               CASE WHEN kind <= 10 THEN 'account' WHEN kind <= 15 THEN 'category' ELSE 'reconciliation' END AS what,
+               account_no, category_id, sequence, detail
+        FROM events
+        WHERE entity_no = NEW.entity_no AND sequence BETWEEN NEW.first_sequence AND NEW.last_sequence
+          AND kind IN (9, 10, 14, 15, 16)
+        ORDER BY CASE WHEN kind <= 10 THEN 0 WHEN kind <= 15 THEN 1 ELSE sequence END, account_no, category_id,
+                 sequence DESC
+    ) e
+    LEFT JOIN LATERAL (
+        (SELECT a.sequence FROM accounts a
+         WHERE e.what = 'account' AND a.entity_no = NEW.entity_no AND a.account_no BETWEEN e.account_no AND e.account_no
+         ORDER BY a.account_no LIMIT 1)
+        UNION ALL
+        SELECT c.sequence FROM categories c
+        WHERE e.what = 'category' AND c.entity_no = NEW.entity_no AND c.category_id = e.category_id
+        UNION ALL
+        SELECT r.sequence FROM reconciliation_revisions r
+        WHERE e.what = 'reconciliation' AND r.entity_no = NEW.entity_no AND r.account_no = e.account_no
+          AND r.currency = e.detail ->> 'currency' AND r.sequence = e.sequence
+        LIMIT 1
+    ) n ON true
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(jsonb_build_array(m.currency, m.floor::text, m.ceiling::text) ORDER BY m.currency) AS limits
+        FROM account_limits m
+        WHERE e.what = 'account' AND m.entity_no = NEW.entity_no AND m.account_no = e.account_no
+    ) l
+    CROSS JOIN LATERAL (
+        SELECT jsonb_agg(m.value ORDER BY (m.value ->> 0) COLLATE "C") AS limits
+        FROM jsonb_array_elements(e.detail -> 'limits') m
+        WHERE e.what = 'account'
+    ) t
+    WHERE n.sequence IS DISTINCT FROM e.sequence OR l.limits IS DISTINCT FROM t.limits
+    LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'event % of entity % tells other of its % than is so', broken.sequence, NEW.entity_no,
+            broken.what USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+
 DROP TRIGGER check_chart ON ledger.commits;
 CREATE CONSTRAINT TRIGGER check_chart AFTER INSERT ON ledger.commits DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.kinds IS NULL OR NEW.kinds & 116224 <> 0) EXECUTE FUNCTION ledger.check_chart();

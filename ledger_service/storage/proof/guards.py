@@ -21,9 +21,7 @@ _ADDED = (
     "FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
 )
 _AT_COMMIT = "AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION {function}()"
-_OF_KINDS = _AT_COMMIT.replace(
-    "EXECUTE", "WHEN (((new.kinds IS NULL) OR ((new.kinds & 116224) <> 0))) EXECUTE"
-)
+_OF_KINDS = _AT_COMMIT.replace("EXECUTE", "WHEN (((new.kinds IS NULL) OR ((new.kinds & 116224) <> 0))) EXECUTE")
 _SET = "AFTER INSERT OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _MADE = "AFTER INSERT ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
 _TOUCHED = "AFTER INSERT OR DELETE OR UPDATE ON ledger.{table} FOR EACH ROW EXECUTE FUNCTION {function}()"
