@@ -190,8 +190,7 @@ class Scene:
             async with AsyncExitStack() as stack:
                 for address in (service.address, service.rest) * _HALF_OF_MANY:
                     host, _, port = address.rpartition(":")
-                    _, writer = await asyncio.open_connection(host, int(port))
-                    stack.callback(writer.transport.abort)
+                    stack.callback((await asyncio.open_connection(host, int(port)))[1].close)
                 await asyncio.sleep(_FULL_SECONDS)
                 open_now = _open_files(pid)
                 assert open_now < used + 2 * _HALF_OF_MANY, f"all were taken: {open_now} files are open, before {used}"
