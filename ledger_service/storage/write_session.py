@@ -73,6 +73,13 @@ class WriteSession:
 
     async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
+        try:
+            return await self._begin(entity_nos)
+        except Rejected as error:
+            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
+            raise Unavailable(str(error)) from error
+
+    async def _begin(self, entity_nos: Sequence[int]) -> list[int]:
         self._written = ()
         ordered = sorted(entity_nos)
         if self._held.issuperset(ordered):

@@ -112,7 +112,7 @@ class _Checker:
                 self.note(Breach.NEIGHBOUR, f"{key}: {write.ambiguous}")
         elif not isinstance(answer, Refused):
             if not applied:
-                self.note(Breach.LOST, f"{key}: answered with sequence {answer.sequence}, and is not there")
+                self.note(Breach.LOST, f"{key}: answered with success, and is not there")
         elif answer.reason in NEVER_RECORDED:
             may_be_others = any(other is not write and not _is_unrecorded(other.answer) for other in tries)
             if event is not None and not may_be_others:

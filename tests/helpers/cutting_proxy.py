@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 import struct
 import tempfile
 from contextlib import asynccontextmanager
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 _WRITER = b"application_name\0ledger-writer\0"
 _LENGTH = struct.Struct("!I")
 _SOCKET = ".s.PGSQL.5432"
+_FIRST_WORD = re.compile(rb"[A-Z]+")
 
 
 class Place(Enum):
@@ -109,6 +111,8 @@ class CuttingProxy:
         self.cuts: list[Place] = []
         self.writers = 0
         """How many connections of the committer have been made."""
+        self.live_writers: set[asyncio.StreamWriter] = set()
+        """The service's ends of them."""
         self.refusals: list[Refusal] = []
         self._plan: Plan | None = None
         self._refusal: RefusalPlan | None = None
@@ -153,8 +157,14 @@ class CuttingProxy:
                 await connection.run()
         finally:
             self._tasks.discard(task)
+            self.live_writers.discard(writer)
             for each in (writer, upstream_writer):
                 each.transport.abort()
+
+    def end_writers(self) -> None:
+        """End the connections of the committer, as they are."""
+        for writer in self.live_writers:
+            writer.transport.abort()
 
     async def close(self) -> None:
         """End all connections."""
@@ -202,6 +212,8 @@ class _Connection:
         self._is_writer = False
         self._plan: Plan | None = None
         """A cut that waits for the server's answer to COMMIT."""
+        self._taken: Plan | None = None
+        """The cut that this connection is about to make."""
         self._is_given_up = False
         """The service's side is cut already, the server's not yet."""
         self._refusal: Refusal | None = None
@@ -216,9 +228,9 @@ class _Connection:
             for one in both:
                 one.cancel()
             ended = await asyncio.gather(*both, return_exceptions=True)
-            if self._plan is not None and not self._plan.happened.is_set():
+            if self._taken is not None and not self._taken.happened.is_set():
                 # Somebody else has ended the connection first.
-                self._proxy.put_back(self._plan)
+                self._proxy.put_back(self._taken)
         for outcome in ended:
             expected = (_Cut, asyncio.CancelledError, asyncio.IncompleteReadError, OSError)
             if isinstance(outcome, BaseException) and not isinstance(outcome, expected):
@@ -229,11 +241,12 @@ class _Connection:
         body = await self._reader.readexactly(_LENGTH.unpack(length)[0] - 4)
         self._is_writer = _WRITER in body
         if self._is_writer and (refusal := self._proxy.due_refusal("CONNECT")) is not None:
-            self._writer.write(refusal.answer)
-            await self._writer.drain()
+            await _send(self._writer, refusal.answer)
             self._writer.close()
             raise _Cut
-        self._proxy.writers += self._is_writer
+        if self._is_writer:
+            self._proxy.writers += 1
+            self._proxy.live_writers.add(self._writer)
         self._upstream_writer.write(length + body)
         while not self._is_writer:
             data = await self._reader.read(65536)
@@ -249,7 +262,8 @@ class _Connection:
         """What is sent on, when the message is to be answered by an error."""
         if kind != b"Q" or self._plan is not None:
             return message
-        step = message[5:].rstrip(b"\0").partition(b" ")[0].decode(errors="replace")
+        word = _FIRST_WORD.match(message, 5)
+        step = word[0].decode() if word is not None else ""
         refusal = self._proxy.due_refusal(step)
         if refusal is None:
             return message
@@ -276,30 +290,28 @@ class _Connection:
             plan = None
         if plan is None:
             return
+        self._taken = plan
         if plan.place in (Place.BEFORE_BEGIN, Place.BEFORE_COMMIT):
             self._proxy.cut(plan)
         elif plan.place is Place.DURING_COPY:
-            self._upstream_writer.write(message[: len(message) // 2])
-            await self._flush()
+            await self._send_all(message[: len(message) // 2])
             self._proxy.cut(plan)
         elif plan.place is Place.COMMIT_LATE:
             self._is_given_up = True
             self._writer.transport.abort()
             await asyncio.sleep(_LATE_SECONDS)
-            self._upstream_writer.write(message)
-            await self._flush()
+            await self._send_all(message)
             self._proxy.cut(plan)
         elif plan.place is Place.COMMIT_ON_ITS_WAY:
-            self._upstream_writer.write(message)
-            await self._flush()
+            await self._send_all(message)
             self._proxy.cut(plan)
         else:
             self._plan = plan
 
-    async def _flush(self) -> None:
-        """Until the kernel has all of it: what is aborted after that still reaches the server."""
+    async def _send_all(self, data: bytes) -> None:
+        """To the server, until the kernel has all of it: what is aborted after that still gets there."""
         self._upstream_writer.transport.set_write_buffer_limits(0)
-        await self._upstream_writer.drain()
+        await _send(self._upstream_writer, data)
 
     async def _back(self) -> None:
         while True:
@@ -324,15 +336,14 @@ class _Connection:
         data = await self._to_ready(data)
         if data.startswith(b"E") or not data.endswith(_READY):
             # Refused, or the server has gone before it answered.
-            self._plan = None
+            self._plan = self._taken = None
             self._proxy.put_back(plan)
             return data
         plan.answered = data
         if plan.place is Place.ONE_BYTE_OF_ANSWER:
-            self._writer.write(data[:1])
             self._writer.transport.set_write_buffer_limits(0)
             with contextlib.suppress(OSError):
-                await self._writer.drain()
+                await _send(self._writer, data[:1])
         self._proxy.cut(plan)
         raise AssertionError("a cut ends the connection")
 
