@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from ledger.v1 import account_service_pb2
 from ledger_service import bootstrap
 from tests.chaos.callers import Caller, watch
-from tests.chaos.checker import check, is_poison
+from tests.chaos.checker import check
 from tests.chaos.faults import Faults
 from tests.chaos.history import Story
 from tests.chaos.last_reads import read_all
 from tests.chaos.poison import remove_poison, set_poison
+from tests.chaos.replay import is_poison
 from tests.chaos.scene import Scene, staged
 from tests.chaos.strangers import probe, stranger
 from tests.chaos.verdict import Breach, Verdict

@@ -11,36 +11,22 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from ledger.v1 import account_pb2, transaction_pb2
+from ledger.v1 import account_pb2
 from ledger.v1 import transaction_service_pb2 as pb
-from tests.chaos.linear import LinearLedger
-from tests.chaos.poison import POISON
+from tests.chaos.replay import NEVER_RECORDED, Replay, is_poison, is_replayed, is_unrecorded, was_told_another
 from tests.chaos.verdict import Breach, Verdict
-from tests.helpers.model import Create, Done, Refusal
+from tests.helpers.model import Done, Refusal
 from tests.helpers.rpc import Refused
 from tests.helpers.wire import check_balance, check_refusal, decimal, totals_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from tests.chaos.history import Look, Story, Write
     from tests.chaos.last_reads import LastReads
-    from tests.helpers.model import Command, Event, View
 
-NEVER_RECORDED = frozenset(
-    {"INVALID_ARGUMENT", "UNBALANCED_TRANSACTION", "RATE_LIMITED", "QUEUE_FULL", "PERMISSION_DENIED", "UNAUTHENTICATED"}
-)
-"""Refusals that leave no trace under the key."""
-
-_STATUSES = {
-    value: name.removeprefix("TRANSACTION_STATUS_") for name, value in transaction_pb2.TransactionStatus.items()
-}
-_KINDS = {value: name.removeprefix("EVENT_KIND_") for name, value in pb.EventKind.items()}
-_SIDES = {value: name.removeprefix("SIDE_") for name, value in account_pb2.Side.items()}
 _CREATIONS = (pb.EVENT_KIND_TRANSACTION_CREATED, pb.EVENT_KIND_TRANSACTION_REVERSED)
 
 
@@ -64,23 +50,7 @@ def check(story: Story, last: LastReads) -> Verdict:
     return checker.verdict
 
 
-class _Checker:
-    def __init__(self, story: Story, last: LastReads) -> None:
-        self.story = story
-        self.last = last
-        self.verdict = Verdict()
-        self.ledger = LinearLedger(story.accounts)
-        self.events: dict[str, Any] = {}
-        """The first event of each key."""
-        self.tries: defaultdict[str, list[Write]] = defaultdict(list)
-        for write in story.writes:
-            self.tries[write.command.key].append(write)
-        self.is_whole = True
-        """Whether the model could follow to the end; what hangs on it is not judged otherwise."""
-
-    def note(self, breach: Breach, text: str) -> None:
-        self.verdict.note(breach, f"{self.story.name}: {text}")
-
+class _Checker(Replay):
     # 1. Keys.
 
     def keys(self) -> None:
@@ -114,7 +84,7 @@ class _Checker:
             if not applied:
                 self.note(Breach.LOST, f"{key}: answered with success, and is not there")
         elif answer.reason in NEVER_RECORDED:
-            may_be_others = any(other is not write and not _is_unrecorded(other.answer) for other in tries)
+            may_be_others = any(other is not write and not is_unrecorded(other.answer) for other in tries)
             if event is not None and not may_be_others:
                 self.note(Breach.REFUSED_YET_APPLIED, f"{key}: {answer.reason}, yet at {event.sequence}")
         elif event is None:
@@ -132,102 +102,6 @@ class _Checker:
         for write in self.story.writes[len(self.story.writes) - self.story.late :]:
             if not write.is_known:
                 self.note(Breach.UNSERVED, f"{write.command.key}: {write.ambiguous}")
-
-    # 2. The model.
-
-    def replay(self) -> None:
-        """Go through the sequence, as long as the model agrees."""
-        events, ledger = self.last.events, self.ledger
-        position = ledger.sequence
-        if [event.sequence for event in events] != list(range(1, len(events) + 1)):
-            self.is_whole = False
-            self.note(Breach.WATCH, "the last read of the sequence has a gap or a repeat")
-            return
-        before = datetime.min.replace(tzinfo=UTC)
-        while position < len(events):
-            event = events[position]
-            recorded = event.recorded_time.ToDatetime(UTC)
-            wrong = "recorded time goes back" if recorded < before else self._step(position, recorded)
-            if wrong:
-                self.is_whole = False
-                self.note(Breach.MODEL, f"at {event.sequence} ({_KINDS[event.kind]} {event.idempotency_key}): {wrong}")
-                return
-            position, before = ledger.sequence, recorded
-            ledger.settle()
-        self.verdict.checked["events"] += len(events)
-
-    def _step(self, position: int, recorded: datetime) -> str:
-        """Let the model go on by one write; what it does otherwise than the service."""
-        ledger, events = self.ledger, self.last.events
-        expired = ledger.expire(recorded)
-        if expired:
-            return self._differs(expired, events)
-        event = events[position]
-        if event.kind == pb.EVENT_KIND_TRANSACTION_EXPIRED:
-            return "it was not due"
-        key = event.idempotency_key
-        if key in ledger.first_uses:
-            return "its key has been used before"
-        wrong = "nobody has asked for it"
-        for write in self._candidates(key):
-            mark, size = ledger.mark(), ledger.sequence
-            if write.batch:
-                ledger.apply_batch(write.batch, recorded, atomic=True)
-            else:
-                ledger.apply(write.command, recorded)
-            wrong = self._differs(ledger.events[size:], events)
-            if not wrong:
-                return ""
-            ledger.go_back(mark, [each.key for each in write.batch or (write.command,)])
-        return wrong
-
-    def _candidates(self, key: str) -> Iterable[Write]:
-        """A try of each different content under a key, first of the one that the answers tell to be the key's own."""
-        ranks: dict[Command, int] = {}
-        samples: dict[Command, Write] = {}
-        for write in self.tries.get(key, ()):
-            samples.setdefault(write.command, write)
-            if write.is_known and not _is_unrecorded(write.answer):
-                ranks[write.command] = 2 if _was_told_another(write) else 0
-        return [samples[command] for command in sorted(samples, key=lambda command: ranks.get(command, 1))]
-
-    def _differs(self, expected: Sequence[Event], events: Sequence[Any]) -> str:
-        if expected and expected[-1].sequence > len(events):
-            return f"the model makes {len(expected)} events of it, the last are missing"
-        for event in expected:
-            wrong = self._event_differs(event, events[event.sequence - 1])
-            if wrong:
-                return wrong
-        return "" if expected else "the model does nothing"
-
-    def _event_differs(self, event: Event, got: Any) -> str:
-        if _KINDS[got.kind] != event.kind:
-            told = Refused(got.refusal) if got.kind == pb.EVENT_KIND_WRITE_REFUSED else ""
-            return f"the model says {event.kind} {event.reason}, told was {_KINDS[got.kind]} {told}"
-        if got.idempotency_key != event.key:
-            return f"the model says key {event.key}"
-        if event.reason:
-            reason = Refused(got.refusal).reason
-            return "" if reason == event.reason else f"the model refuses with {event.reason}, told was {reason}"
-        return self._transaction_differs(event.view, got.transaction) if event.view is not None else ""
-
-    def _transaction_differs(self, view: View, got: transaction_pb2.Transaction, *, links: bool = False) -> str:
-        ids = self.story.requests.ids
-        expected = (
-            self.story.name, ids.get(view.number), view.status, view.revision, view.sequence, view.number,
-            self.ledger.versions[view.number][0].key, ids.get(view.reverses, "") if view.reverses else "",
-            [(leg.account, leg.side, decimal(leg.amount, leg.currency), leg.currency) for leg in view.legs],
-            [ids[number] for number in view.reversed_by] if links else None,
-        )  # fmt: skip
-        seen = (
-            got.entity_id, got.id, _STATUSES[got.status], got.revision, got.sequence, got.create_sequence,
-            got.idempotency_key, got.reverses_transaction_id,
-            [(each.account_id, _SIDES[each.side], each.amount.amount, each.amount.currency) for each in got.postings],
-            list(got.reversed_by_transaction_ids) if links else None,
-        )  # fmt: skip
-        if got.entity_id != self.story.name:
-            self.note(Breach.STRANGER, f"a transaction of {got.entity_id} was told")
-        return "" if seen == expected else f"{seen}, the model says {expected}"
 
     # 3. Answers.
 
@@ -284,7 +158,7 @@ class _Checker:
             return f"sequence {answer.sequence}, the model says {expected.sequence}"
         seen = list(answer.transactions) if hasattr(answer, "transactions") else [answer.transaction]
         for view, transaction in zip(expected.views, seen, strict=True):
-            wrong = self._transaction_differs(view, transaction, links=True)
+            wrong = self.transaction_differs(view, transaction, links=True)
             if wrong:
                 return wrong
         if hasattr(answer, "balances"):
@@ -295,9 +169,9 @@ class _Checker:
     def flags(self) -> None:
         """Exactly one answer to a key is the first one, unless that one was lost on its way."""
         for key, tries in self.tries.items():
-            known = [w for w in tries if w.is_known and not _is_unrecorded(w.answer) and not _was_told_another(w)]
-            firsts = {id(w.batch) if w.batch else id(w) for w in known if not _is_replayed(w.answer)}
-            is_all = len(known) == len([w for w in tries if not _was_told_another(w)])
+            known = [w for w in tries if w.is_known and not is_unrecorded(w.answer) and not was_told_another(w)]
+            firsts = {id(w.batch) if w.batch else id(w) for w in known if not is_replayed(w.answer)}
+            is_all = len(known) == len([w for w in tries if not was_told_another(w)])
             if len(firsts) > 1 and not any(w.batch for w in known):
                 self.note(Breach.FLAG, f"{key}: {len(firsts)} answers are not told to be replayed")
             elif known and is_all and not firsts:
@@ -313,10 +187,10 @@ class _Checker:
         invoked: list[tuple[float, int, str, int]] = []
         for write in self.story.writes:
             first = self.ledger.first_uses.get(write.command.key)
-            if first is None or not write.is_known or _is_unrecorded(write.answer):
+            if first is None or not write.is_known or is_unrecorded(write.answer):
                 continue
             answered.append((write.answered, first.sequence, write.command.key))
-            if not _was_told_another(write) and not _is_replayed(write.answer):
+            if not was_told_another(write) and not is_replayed(write.answer):
                 invoked.append((write.invoked, first.sequence, write.command.key, 1))
         for look in self.story.looks:
             for sequence in {balance.sequence for balance in look.balances}:
@@ -420,7 +294,7 @@ class _Checker:
             self.note(Breach.LIST, "the last list has not what the model has")
             return
         for transaction in self.last.transactions:
-            wrong = self._transaction_differs(self.ledger.current(transaction.create_sequence), transaction, links=True)
+            wrong = self.transaction_differs(self.ledger.current(transaction.create_sequence), transaction, links=True)
             if wrong:
                 self.note(Breach.MODEL, f"in the last list: {wrong}")
         for got in self.last.balances:
@@ -433,24 +307,6 @@ class _Checker:
         for text in self.story.strangers:
             self.note(Breach.STRANGER, text)
         self.verdict.checked["operations"] += self.story.probes
-
-
-def is_poison(write: Write) -> bool:
-    """Whether the database has been told to refuse it."""
-    items = write.batch or (write.command,)
-    return any(isinstance(each, Create) and each.description == POISON for each in items)
-
-
-def _is_unrecorded(answer: Any) -> bool:
-    return isinstance(answer, Refused) and answer.reason in NEVER_RECORDED
-
-
-def _was_told_another(write: Write) -> bool:
-    return isinstance(write.answer, Refused) and write.answer.reason == "IDEMPOTENCY_KEY_REUSED"
-
-
-def _is_replayed(answer: Any) -> bool:
-    return "replayed" in answer.metadata if isinstance(answer, Refused) else answer.replayed
 
 
 def _is_of_account(event: Any) -> bool:
