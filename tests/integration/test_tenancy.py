@@ -102,7 +102,7 @@ async def test_what_is_no_number_is_an_error(reader: asyncpg.Connection) -> None
 
 FUNCTIONS = {
     "last_entry": f"last_entry({THEIRS}, {CASH}, 'USD', 1000000, NULL) AS f WHERE f > 0",
-    "search_candidates": f"search_candidates({THEIRS}, search_query({THEIRS}, '{{paper}}', '{{}}', '{{}}'))",
+    "search_candidates": f"search_candidates({THEIRS}, 'paper', NULL, NULL, '{{1,2,3}}', NULL, 10)",
     "counterparty_keys": f"counterparty_keys({THEIRS}, '', 10)",
     "counterparty_names": f"counterparty_names({THEIRS}, 10)",
     "counterparty_transactions": f"counterparty_transactions({THEIRS}, counterparty_key('office depot'))",
