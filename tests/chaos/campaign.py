@@ -180,6 +180,9 @@ async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> 
             await scene.mend()
         outcome.verdict = await this.judge()
         outcome.happened, outcome.not_run = faults.happened + this.counts, faults.not_run
-        await scene.stop()
+        try:
+            await scene.stop()
+        except AssertionError:
+            outcome.failure = outcome.failure or traceback.format_exc()
     outcome.seconds = time.monotonic() - began
     return outcome
