@@ -109,7 +109,7 @@ async def test_a_connection_that_breaks(database: str, place: Place) -> None:
             assert plan.happened.is_set()
             assert proxy.writers > writers, "the committer has connected anew"
             if place in (Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER):
-                assert plan.answered.startswith(b"C\0\0\0\x0bCOMMIT\0"), "the server had committed"
+                assert b"C\0\0\0\x0bCOMMIT\0" in plan.answered, "the server had committed"
         assert proxy.cuts == [place] * CUTS
         await world.assert_each_once(database)
         await assert_sound(database)

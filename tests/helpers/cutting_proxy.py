@@ -279,7 +279,7 @@ class _Connection:
         text = message[5:].rstrip(b"\0") if kind == b"Q" else b""
         if text.startswith(b"BEGIN"):
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
-        elif text == b"COMMIT":
+        elif text.endswith(b"COMMIT"):  # with the seals before it
             plan = self._proxy.chance(
                 Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
                 Place.COMMIT_LATE, Place.SILENCE,
@@ -334,7 +334,7 @@ class _Connection:
             await asyncio.sleep(_SILENT_SECONDS)
             self._proxy.cut(plan)
         data = await self._to_ready(data)
-        if data.startswith(b"E") or not data.endswith(_READY):
+        if b"COMMIT\0" not in data or not data.endswith(_READY):
             # Refused, or the server has gone before it answered.
             self._plan = self._taken = None
             self._proxy.put_back(plan)

@@ -21,14 +21,18 @@ LEFT JOIN LATERAL (
 ) o ON true
 
 -- name: entities
--- $1 entity numbers. The entities with their last sequence.
+-- $1 entity numbers. The entities with their last sequence and their newest seal.
 SELECT e.entity_no, e.entity_id, e.id_key, e.name, e.time_zone, e.state, e.metadata, e.created_time,
-       e.updated_time, e.revision, l.sequence
+       e.updated_time, e.revision, l.sequence, s.last_sequence AS sealed, s.peaks
 FROM unnest($1::int4[]) AS w (entity_no)
 JOIN entities e ON e.entity_no = w.entity_no
 CROSS JOIN LATERAL (
     SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
 ) l
+LEFT JOIN LATERAL (
+    SELECT w.last_sequence, w.peaks FROM seals w
+    WHERE w.entity_no = e.entity_no ORDER BY w.last_sequence DESC LIMIT 1
+) s ON true
 
 -- name: due
 -- $1 entity numbers, $2 now, $3 limit. Open transactions whose time is over, in the order in which it was.
