@@ -24,8 +24,9 @@ from tests.chaos.scene import Scene, staged
 from tests.chaos.strangers import probe, stranger
 from tests.chaos.verdict import Breach, Verdict
 from tests.chaos.workloads import BANK, BANK_CAPITAL, WORKLOADS, Workload, transfer
-from tests.helpers.builders import new_entity
-from tests.helpers.rpc import connect
+from tests.helpers.builders import new_entity, sequence_of
+from tests.helpers.load import AMBIGUOUS
+from tests.helpers.rpc import Client, Refused, connect
 from tests.helpers.servers import TOKEN
 from tests.helpers.wire import account_request
 
@@ -40,6 +41,8 @@ _SLOW_SECONDS = 0.25
 _REPLAYS = 200
 """Of each entity, so many writes are sent once more at the end."""
 _AT_ONCE = 20
+_RECOVERY_SECONDS = 30.0
+"""After the last fault the service must be itself again within this."""
 
 
 @dataclass
@@ -142,6 +145,7 @@ class Round:
         async with self.scene.administrator() as administrator:
             await remove_poison(administrator)
         async with connect(self.scene.addresses[0], TOKEN) as client:
+            await self._is_served(client)
             for _, story in self.stories:
                 await self._replay_some(story)
                 last = await read_all(client, story)
@@ -150,6 +154,18 @@ class Round:
         for found in report.breaks:
             verdict.note(Breach.VERIFY, str(found))
         return verdict
+
+    async def _is_served(self, client: Client) -> None:
+        """Wait until the process has its connections to the database again."""
+        async with asyncio.timeout(_RECOVERY_SECONDS):
+            while True:
+                try:
+                    await sequence_of(client, self.stories[0][1].name)
+                    return
+                except Refused as refused:
+                    if refused.code not in AMBIGUOUS:
+                        raise
+                    await asyncio.sleep(0.1)
 
     async def _replay_some(self, story: Story) -> None:
         """Send some of what was sent again, now that nothing is broken any more: each must be answered."""
@@ -178,8 +194,11 @@ async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> 
         except Exception:  # noqa: BLE001  # judged all the same: what was told until then must be true
             outcome.failure = traceback.format_exc()
             await scene.mend()
-        outcome.verdict = await this.judge()
         outcome.happened, outcome.not_run = faults.happened + this.counts, faults.not_run
-        await scene.stop()
+        try:
+            outcome.verdict = await this.judge()
+            await scene.stop()
+        except Exception:  # noqa: BLE001  # and what broke it off before is told as well
+            outcome.failure += traceback.format_exc()
     outcome.seconds = time.monotonic() - began
     return outcome

@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.chaos.clock import STEPS
 from tests.chaos.disk import NotPossibleError
 from tests.chaos.hostile import ATTACKS
+from tests.chaos.scene import WITH_A_CLOCK
 from tests.helpers.cutting_proxy import Place, Refusal
 
 if TYPE_CHECKING:
@@ -44,7 +46,9 @@ class Faults:
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        await asyncio.gather(self._strike(), self._cut(), self._refuse(), self._attack(), self._pause())
+        await asyncio.gather(
+            self._strike(), self._cut(), self._refuse(), self._attack(), self._pause(), self._step_clock()
+        )
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
@@ -106,6 +110,18 @@ class Faults:
         except OSError:
             return False
         return service.process.returncode is None and service in self.scene.services
+
+    async def _step_clock(self) -> None:
+        """The clock of one process goes wrong, far ahead and far back, and comes right again."""
+        for _ in range(self._plan.clock_steps):
+            for offset in STEPS:
+                try:
+                    async with asyncio.timeout(_HAPPENS_SECONDS):
+                        await self.scene.clock.step(offset, lambda: self.scene.services[WITH_A_CLOCK].rest)
+                except NotPossibleError as error:
+                    self.not_run["clock stepped"] = str(error)
+                    return
+                self.happened["clock stepped"] += 1
 
     async def _with_a_service(self, blow: Callable[[int], Awaitable[None]]) -> None:
         """Strike one of the processes, not the one that is paused."""

@@ -28,6 +28,8 @@ class Plan:
     """Hostile clients of each kind."""
     full_disks: int = 1
     """And as often a process runs out of files."""
+    clock_steps: int = 1
+    """How often the clock of a process is set to all of tests.chaos.clock.STEPS."""
     pauses: int = 1
     pause_seconds: float = 2.0
     """How long a service process is stopped by SIGSTOP inside a database transaction."""
@@ -54,7 +56,7 @@ SHORT = Plan(operations=20_000, service_kills=4, backend_kills=3, postmaster_kil
 """Within `make test`: about a minute on two cores."""
 SMALL = Plan(
     operations=6_000, service_kills=1, backend_kills=1, postmaster_kills=2, cuts_each=6, cancellations=400,
-    drains=0, immediate_stops=1, ended_backends=1, attacks_each=0, full_disks=0, pauses=0,
+    drains=0, immediate_stops=1, ended_backends=1, attacks_each=0, full_disks=0, clock_steps=0, pauses=0,
     seconds=150.0,
 )  # fmt: skip
 """Enough to notice what tests.chaos.mutants has broken."""

@@ -15,6 +15,7 @@ import asyncpg
 
 from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
+from tests.chaos.clock import Clock
 from tests.chaos.disk import Disk, own_disk
 from tests.e2e.served import free_port
 from tests.helpers.cutting_proxy import CuttingProxy, cutting
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from tests.helpers.rpc import Client
 
 PROCESSES = 2
+WITH_A_CLOCK = 1
+"""The process whose clock can be set."""
 _CONNECTIONS = 3
 """To each process."""
 _RESTART_SECONDS = 90.0
@@ -44,6 +47,7 @@ class Scene:
     def __init__(self, folder: Path, disk: Disk, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str) -> None:
         self.folder = folder
         self.disk = disk
+        self.clock = Clock(folder)
         self.postgres = postgres
         self.proxy = proxy
         self.dsn = dsn
@@ -65,7 +69,8 @@ class Scene:
                 self.clients.append(await stack.enter_async_context(connect(address, TOKEN)))
 
     async def _launch(self, index: int) -> ServeProcess:
-        return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index])
+        environment = self.clock.environment if index == WITH_A_CLOCK else {}
+        return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index], **environment)
 
     async def kill_service(self, index: int) -> None:
         """kill -9, and start it again."""
@@ -233,7 +238,9 @@ class Scene:
     async def stop(self) -> None:
         """Ask all processes to end."""
         codes = await asyncio.gather(*(service.stop() for service in self.services))
-        assert set(codes) <= {0}, [service.log.read_text()[-2_000:] for service in self.services]
+        assert set(codes) <= {0}, (
+            f"they ended with {codes}: {[each.log.read_text()[-2_000:] for each in self.services]}"
+        )
 
 
 @asynccontextmanager

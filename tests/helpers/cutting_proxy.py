@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import struct
 import tempfile
 from contextlib import asynccontextmanager
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 _WRITER = b"application_name\0ledger-writer\0"
 _LENGTH = struct.Struct("!I")
 _SOCKET = ".s.PGSQL.5432"
-_FIRST_WORD = re.compile(rb"[A-Z]+")
 
 
 class Place(Enum):
@@ -262,8 +260,7 @@ class _Connection:
         """What is sent on, when the message is to be answered by an error."""
         if kind != b"Q" or self._plan is not None:
             return message
-        word = _FIRST_WORD.match(message, 5)
-        step = word[0].decode() if word is not None else ""
+        step = _step_of(message)
         refusal = self._proxy.due_refusal(step)
         if refusal is None:
             return message
@@ -276,10 +273,10 @@ class _Connection:
 
     async def _look(self, kind: bytes, message: bytes) -> None:
         """Cut here, if it is planned."""
-        text = message[5:].rstrip(b"\0") if kind == b"Q" else b""
-        if text.startswith(b"BEGIN"):
+        step = _step_of(message) if kind == b"Q" else ""
+        if step == "BEGIN":
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
-        elif text.endswith(b"COMMIT"):  # with the seals before it
+        elif step == "COMMIT":
             plan = self._proxy.chance(
                 Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
                 Place.COMMIT_LATE, Place.SILENCE,
@@ -355,12 +352,20 @@ class _Connection:
 
     async def _to_ready(self, data: bytes) -> bytes:
         """All of an answer, to its end or the connection's."""
-        while not data.endswith(_READY):
+        while data[-6:-1] != _READY[:-1]:  # in whatever state it is ready
             more = await self._upstream_reader.read(65536)
             if not more:
                 break
             data += more
         return data
+
+
+def _step_of(message: bytes) -> str:
+    """What a simple query is about to do, by its text."""
+    text = message[5:].rstrip(b"\0")
+    if text.endswith(b"COMMIT"):  # with the seals before it
+        return "COMMIT"
+    return "BEGIN" if text.startswith(b"BEGIN") else ""
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
