@@ -77,6 +77,13 @@ class WriteSession:
 
     async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
+        try:
+            return await self._begin(entity_nos)
+        except Rejected as error:
+            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
+            raise Unavailable(str(error)) from error
+
+    async def _begin(self, entity_nos: Sequence[int]) -> list[int]:
         self._written, self._last_statement = (), ""
         ordered = sorted(entity_nos)
         if self._held.issuperset(ordered):
@@ -153,6 +160,7 @@ class WriteSession:
             QUERIES["was_committed"],
             entity_no,
             book.events[0].sequence,
+            book.events[0].recorded_time,
             loaded.writer,
         )
         return found

@@ -199,10 +199,11 @@ INSERT INTO reconciliation_revisions
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: was_committed
--- $1 entity number, $2 the first sequence that it would have written, $3 the database transaction's number.
+-- $1 entity number, $2 the first sequence that it would have written and $3 when, $4 the database transaction's number.
+-- The number alone does not do: after a crash the server gives that of a lost one to another one.
 SELECT EXISTS (
     SELECT FROM commits c
-    WHERE c.entity_no = $1 AND c.last_sequence >= $2 AND c.writer = $3::text::xid8
+    WHERE c.entity_no = $1 AND c.first_sequence = $2 AND c.recorded_time = $3 AND c.writer = $4::text::xid8
 )
 
 -- name: insert_account
