@@ -15,7 +15,9 @@ from ledger_service.application.ports import CounterpartyRecord, DealtAmount, Se
 from ledger_service.storage import sql
 
 QUERIES = sql.load("finding.sql")
-_MATCHES = QUERIES["matches"].split("\n", 1)[1]
+_SEARCH = {
+    name: QUERIES["search"].format(candidates=QUERIES[name].split("\n", 1)[1]) for name in ("by_words", "by_age")
+}
 
 
 @asynccontextmanager
@@ -28,8 +30,10 @@ async def limited(connection: Any, seconds: float) -> AsyncIterator[None]:
         raise TooBroad(str(error)) from error
 
 
-async def search(connection: Any, entity_no: int, wanted: SearchFilter, limit: int) -> list[int]:
-    """Numbers of the transactions that match, newest first."""
+async def search(
+    connection: Any, entity_no: int, wanted: SearchFilter, skip: int, limit: int, most: int
+) -> tuple[int, list[int]]:
+    """How many match, up to `most` and one more, and numbers of a page of them, newest first."""
     has_words = wanted.words or wanted.prefixes or wanted.phrases
     amounts = None
     if wanted.amounts is not None:
@@ -39,8 +43,8 @@ async def search(connection: Any, entity_no: int, wanted: SearchFilter, limit: i
             for currency, pair in wanted.amounts.items()
         }
         amounts = json.dumps(bounds)
-    records = await connection.fetch(
-        QUERIES["search_words" if has_words else "search_all"].format(matches=_MATCHES),
+    total, page = await connection.fetchrow(
+        _SEARCH["by_words" if has_words else "by_age"],
         entity_no,
         wanted.words,
         wanted.prefixes,
@@ -49,9 +53,11 @@ async def search(connection: Any, entity_no: int, wanted: SearchFilter, limit: i
         wanted.effective_before,
         wanted.statuses,
         amounts,
-        limit,
+        most + 1,
+        skip,
+        max(0, min(limit, most - skip)),
     )
-    return [record["transaction_no"] for record in records]
+    return total, page
 
 
 async def counterparties(connection: Any, entity_no: int, after: str, limit: int) -> list[CounterpartyRecord]:

@@ -37,6 +37,8 @@ from ledger_service.storage.sealing import HistoryStore
 
 _QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
 _LISTING = sql.load("listing.sql")
+_BEYOND_ALL = 2**63 - 1
+"""No entry has this number."""
 
 
 class ReadStore:
@@ -133,9 +135,10 @@ class ReadStore:
         self, entity_no: int, account_no: int, currency: str, after: int | None, ascending: bool, limit: int
     ) -> list[EntryRecord]:
         """By number."""
-        query = "entries_up" if ascending else "entries_down"
+        query, beyond = ("entries_up", 0) if ascending else ("entries_down", _BEYOND_ALL)
         found = []
-        for record in await self._fetch(query, entity_no, account_no, currency, after, limit):
+        place = beyond if after is None else after
+        for record in await self._fetch(query, entity_no, account_no, currency, place, limit):
             head = rows.head_of(record)
             found.append(
                 EntryRecord(
@@ -189,9 +192,8 @@ class ReadStore:
     ) -> tuple[int, list[Transaction]]:
         """How many there are, up to `most` and one more, and a page of them."""
         async with self._searching(entity_no, seconds) as connection:
-            numbers = await finding.search(connection, entity_no, wanted, most + 1)
-            page = numbers[skip : min(skip + limit, most)]
-            return len(numbers), await transactions(connection, entity_no, page)
+            total, page = await finding.search(connection, entity_no, wanted, skip, limit, most)
+            return total, await transactions(connection, entity_no, page)
 
     async def counterparties(self, entity_no: int, after: str, limit: int, seconds: float) -> list[CounterpartyRecord]:
         """By key, after one."""

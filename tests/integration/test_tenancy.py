@@ -102,7 +102,7 @@ async def test_what_is_no_number_is_an_error(reader: asyncpg.Connection) -> None
 
 FUNCTIONS = {
     "last_entry": f"last_entry({THEIRS}, {CASH}, 'USD', 1000000, NULL) AS f WHERE f > 0",
-    "search_candidates": f"search_candidates({THEIRS}, search_query({THEIRS}, '{{paper}}', '{{}}', '{{}}'))",
+    "search_candidates": f"search_candidates({THEIRS}, 'paper', NULL, NULL, '{{1,2,3}}', NULL, 10)",
     "counterparty_keys": f"counterparty_keys({THEIRS}, '', 10)",
     "counterparty_names": f"counterparty_names({THEIRS}, 10)",
     "counterparty_transactions": f"counterparty_transactions({THEIRS}, counterparty_key('office depot'))",
@@ -225,7 +225,7 @@ async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     [
         (database.CREDENTIALS_ROLE, {"credentials"}),
         (database.WRITER_ROLE, {"account_limits", "accounts", "categories", "commits", "entities", "entries", "events",
-                                "open_transactions", "transactions", *RECONCILIATION}),
+                                "open_transactions", "seals", "transactions", *RECONCILIATION}),
     ],
 )  # fmt: skip
 async def test_the_others_read_what_they_need(ledger: str, role: str, tables: set[str]) -> None:

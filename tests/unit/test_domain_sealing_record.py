@@ -107,11 +107,10 @@ def test_every_column_of_an_event_counts(column: str) -> None:
 
 
 @pytest.mark.parametrize("entry", [DEBIT, CREDIT], ids=["narrow", "wide"])
-@pytest.mark.parametrize("place", range(len(ENTRY_COLUMNS)), ids=ENTRY_COLUMNS)
-def test_every_column_of_an_entry_counts(place: int, entry: tuple[Any, ...]) -> None:
-    column = ENTRY_COLUMNS[place]
-    if column in ("entity_no", "sequence"):
-        pytest.skip("these two are the event's: an entry with others is another event's entry")
+@pytest.mark.parametrize("column", [name for name in ENTRY_COLUMNS if name not in ("entity_no", "sequence")])
+def test_every_column_of_an_entry_counts(column: str, entry: tuple[Any, ...]) -> None:
+    """But the two that are the event's: an entry with others is another event's entry."""
+    place = ENTRY_COLUMNS.index(column)
     for other in others(column, entry[place]):
         # In an entry nothing but `wide` can be NULL.
         if not is_same(other, entry[place]) and (other is not None or column == "wide"):

@@ -660,3 +660,178 @@ END $$;
 DROP TRIGGER check_chart ON ledger.commits;
 CREATE CONSTRAINT TRIGGER check_chart AFTER INSERT ON ledger.commits DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.kinds IS NULL OR NEW.kinds & 116224 <> 0) EXECUTE FUNCTION ledger.check_chart();
+
+-- Search. The words of a description were found by an index that gives all there are, oldest first; the newest ones are
+-- wanted. So each word is in the index together with the entity and the part of its history, 32,768 events each:
+-- '#7.3/rent' is "rent" in part 3 of entity 7. A search goes back part by part until it has enough: what it costs depends
+-- on what it tells, not on the ledger's size. What is written goes to the index's newest end. An edit is of the part of
+-- the transaction that it edits.
+CREATE FUNCTION ledger.search_mark(entity int4, part int8) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT ' ''#' || entity::text || '.' || part::text || '/'
+$$;
+
+-- A word with its mark must not have more than 2,046 bytes, so one of more than 2,000 is not looked for: it is left out
+-- here, and search_terms does not take it. Short texts, which can't have one, are spared the look.
+CREATE FUNCTION ledger.search_vector(value text) RETURNS tsvector LANGUAGE sql IMMUTABLE PARALLEL SAFE
+SET search_path = ledger, pg_temp AS $$
+    SELECT ts_delete(v.words, ARRAY(SELECT w.lexeme FROM unnest(v.words) w WHERE octet_length(w.lexeme) > 2000))
+    FROM (SELECT to_tsvector('simple', search_text(value)) AS words) v
+$$;
+
+CREATE FUNCTION ledger.search_words(entity int4, transaction_no int8, value text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    -- In a vector's text each word begins with a quote after a blank, and has neither in it.
+    SELECT replace(
+        ' ' || CASE WHEN octet_length(value) < 120 THEN to_tsvector('simple'::regconfig, ledger.search_text(value))
+               ELSE ledger.search_vector(value) END::text,
+        ' ''', ledger.search_mark(entity, transaction_no >> 15))::tsvector
+$$;
+
+-- The same for a query: its words may follow a bracket too.
+CREATE FUNCTION ledger.search_part(entity int4, part int8, terms tsquery) RETURNS tsquery
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT replace(replace(' ' || terms::text, '(''', '( '''), ' ''', ledger.search_mark(entity, part))::tsquery
+$$;
+
+-- As in 0008. That of `entity || ''` is not immutable, and so the function was called, where it can be written out.
+CREATE OR REPLACE FUNCTION ledger.search_document(entity int4, value text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_to_tsvector(ARRAY['#' || entity::text]) || to_tsvector('simple'::regconfig, ledger.search_text(value))
+$$;
+
+-- search_query of 0008 without the entity.
+CREATE FUNCTION ledger.search_terms(words text[], prefixes text[], phrases text[]) RETURNS tsquery
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = ledger, pg_temp AS $$
+DECLARE
+    found tsquery := ''::tsquery;
+    piece text;
+    part text;
+    term tsquery;
+BEGIN
+    FOREACH piece IN ARRAY words LOOP
+        term := plainto_tsquery('simple', search_text(piece));
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && term;
+    END LOOP;
+    FOREACH piece IN ARRAY phrases LOOP
+        term := phraseto_tsquery('simple', search_text(piece));
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && term;
+    END LOOP;
+    FOREACH piece IN ARRAY prefixes LOOP
+        -- Of "acme.co*" only the last word is a prefix. Without punctuation no character of it is an operator.
+        piece := btrim(search_text(piece));
+        part := substring(piece FROM '[^ ]*$');
+        IF part = '' THEN RETURN NULL; END IF;
+        term := to_tsquery('simple', quote_literal(part) || ':*');
+        IF numnode(term) = 0 THEN RETURN NULL; END IF;
+        found := found && plainto_tsquery('simple', left(piece, length(piece) - length(part))) && term;
+    END LOOP;
+    IF octet_length(found::text) > 2000 AND EXISTS (
+        SELECT FROM regexp_matches(found::text, '''([^'']*)''', 'g') AS w (word) WHERE octet_length(w.word[1]) > 2000
+    ) THEN
+        RETURN NULL;
+    END IF;
+    RETURN found;
+END $$;
+
+CREATE OR REPLACE FUNCTION ledger.search_query(entity int4, words text[], prefixes text[], phrases text[])
+RETURNS tsquery LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = ledger, pg_temp AS $$
+BEGIN
+    RETURN ('''#' || entity || '''')::tsquery && search_terms(words, prefixes, phrases);
+END $$;
+
+DROP FUNCTION ledger.search_candidates(int4, tsquery);
+DROP INDEX ledger.events_by_description;
+CREATE INDEX events_by_description ON ledger.events
+    USING gin (ledger.search_words(entity_no, transaction_no, description))
+    WHERE description IS NOT NULL AND (revision = 1 OR kind = 2);
+
+-- The newest transactions that match, `most` of them, newest first; `amounts` as in finding.sql. As the owner of the
+-- tables, for the reason given in 0008; so it keeps to the entity that the session is bound to.
+CREATE FUNCTION ledger.search_candidates(entity int4, terms tsquery, effective_from timestamptz,
+    effective_before timestamptz, statuses int2[], amounts jsonb, most int4) RETURNS SETOF int8
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = ledger, pg_temp SET enable_seqscan = off
+-- How often a word occurs decides how it is looked for.
+SET plan_cache_mode = force_custom_plan
+AS $$
+DECLARE
+    part int8;
+    looked_at int8 := 0;
+    width int8 := 1;
+    found int8 := 0;
+    here int8;
+    posted int8[];
+    others int8[];
+BEGIN
+    IF terms IS NULL OR numnode(terms) = 0 OR NOT is_bound_to(entity) THEN
+        RETURN;
+    END IF;
+    SELECT e.sequence >> 15 INTO part FROM events e WHERE e.entity_no = entity ORDER BY e.sequence DESC LIMIT 1;
+    WHILE part >= 0 AND found < most LOOP
+        -- What was POSTED when it was created was never edited and never ended: its first event says all. Of the
+        -- others the present description and status decide.
+        SELECT array_agg(c.transaction_no) FILTER (WHERE c.is_posted),
+               array_agg(c.transaction_no) FILTER (WHERE NOT c.is_posted)
+        INTO posted, others
+        FROM (
+            -- Each part by itself: a query for several, linked by "or", makes much more work in the index.
+            SELECT e.transaction_no, bool_or(e.is_posted) AS is_posted
+            FROM generate_series(GREATEST(part - width + 1, 0), part) AS p (part)
+            CROSS JOIN LATERAL (
+                SELECT v.transaction_no, v.revision = 1 AND v.status = 3 AS is_posted FROM events v
+                WHERE v.entity_no = entity
+                  AND search_words(v.entity_no, v.transaction_no, v.description) @@ search_part(entity, p.part, terms)
+                  AND v.description IS NOT NULL AND (v.revision = 1 OR v.kind = 2)
+                  AND (effective_from IS NULL OR v.effective_time >= effective_from)
+                  AND (effective_before IS NULL OR v.effective_time < effective_before)
+                  AND (v.revision > 1 OR v.status <> 3 OR 3 = ANY (statuses))
+                OFFSET 0
+            ) e
+            GROUP BY e.transaction_no
+        ) c;
+        IF others IS NOT NULL THEN
+            others := ARRAY(
+                SELECT t.transaction_no FROM unnest(others) AS o (transaction_no)
+                CROSS JOIN LATERAL (
+                    SELECT v.* FROM transactions v WHERE v.entity_no = entity AND v.transaction_no = o.transaction_no LIMIT 1
+                ) t
+                WHERE t.status = ANY (statuses)
+                  AND search_document(entity, t.description) @@ (('''#' || entity || '''')::tsquery && terms));
+        END IF;
+        IF amounts IS NULL THEN
+            RETURN QUERY SELECT c.transaction_no FROM unnest(posted || others) AS c (transaction_no)
+                ORDER BY c.transaction_no DESC LIMIT most - found;
+        ELSE
+            RETURN QUERY SELECT c.transaction_no
+                FROM (SELECT u.transaction_no FROM unnest(posted || others) AS u (transaction_no)
+                      ORDER BY u.transaction_no DESC) c
+                CROSS JOIN LATERAL (
+                    SELECT v.postings_at FROM transactions v
+                    WHERE v.entity_no = entity AND v.transaction_no = c.transaction_no LIMIT 1
+                ) t
+                CROSS JOIN LATERAL (
+                    SELECT FROM entries x
+                    WHERE x.entity_no = entity AND x.sequence = t.postings_at AND x.kind IN (1, 2, 4) AND x.side = 1
+                    GROUP BY x.currency
+                    HAVING sum(COALESCE(x.wide[1], x.amount)) >= COALESCE((amounts -> x.currency ->> 0)::numeric, 0)
+                       AND sum(COALESCE(x.wide[1], x.amount)) <= COALESCE((amounts -> x.currency ->> 1)::numeric, 'Infinity')
+                    LIMIT 1
+                ) x
+                ORDER BY c.transaction_no DESC LIMIT most - found;
+        END IF;
+        GET DIAGNOSTICS here = ROW_COUNT;
+        found := found + here;
+        part := part - width;
+        looked_at := looked_at + width;
+        -- Twice as far back each time, but not much farther than it should take.
+        width := LEAST(width * 2, 256, (most - found) * looked_at * 5 / 4 / GREATEST(found, 1) + 1);
+    END LOOP;
+END $$;
+
+REVOKE ALL ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words, ledger.search_part, ledger.search_terms,
+    ledger.search_candidates FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.search_document FROM ledger_service;
+-- Who reads may call what is in the index: who may not would see it otherwise than the planner does for the owner.
+GRANT EXECUTE ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words TO ledger_service, ledger_reader;
+GRANT EXECUTE ON FUNCTION ledger.search_terms, ledger.search_candidates TO ledger_reader;

@@ -38,6 +38,10 @@ _RECONCILIATION = (*_STAGED, "reconciliation_revisions")
 _FINDING = (
     "search_text",
     "search_document",
+    "search_mark",
+    "search_vector",
+    "search_words",
+    "search_terms",
     "search_query",
     "search_candidates",
     "counterparty_key",
@@ -45,6 +49,8 @@ _FINDING = (
     "counterparty_transactions",
     "counterparty_names",
 )
+_INDEXED = ("search_text", "search_mark", "search_vector", "search_words", "counterparty_key")
+"""What whoever writes a row works out for its indexes."""
 _ENTITY_COLUMNS = "entity_no, entity_id, name, time_zone, state, metadata, created_time, updated_time, revision"
 
 GRANTS = {
@@ -58,7 +64,7 @@ GRANTS = {
             "INSERT ON accounts",
             "INSERT ON account_limits",
             "DELETE ON account_limits",
-            *(f"EXECUTE ON FUNCTION {name}" for name in ("search_text", "search_document", "counterparty_key")),
+            *(f"EXECUTE ON FUNCTION {name}" for name in _INDEXED),
             "INSERT ON events_inlet",
             "INSERT ON entries_inlet",
             "INSERT ON categories",

@@ -1,24 +1,19 @@
 -- Finding transactions by words, and who the entity deals with. $1 is the entity's number in each.
 
--- name: search_words
--- $2 words, $3 prefixes, $4 phrases, $5 effective from, $6 effective before (NULL: any), $7 statuses, $8 least and most
--- amount by currency in minor units, as a JSON object of lists of two (NULL: any), $9 limit. A candidate may have
--- matched by a description that an edit has replaced: the present one decides. The candidates come newest first and
--- are looked at one by one, which only a nested loop can do, so that it ends with the limit: a common word does not
--- cost a look at all that have it.
-SELECT f.transaction_no FROM (
-    SELECT c.transaction_no
-    FROM search_query($1, $2::text[], $3::text[], $4::text[]) AS q (words)
-    CROSS JOIN LATERAL (SELECT c.transaction_no FROM search_candidates($1, q.words) c OFFSET 0) c
-    CROSS JOIN LATERAL (
-        SELECT v.* FROM transactions v WHERE v.entity_no = $1 AND v.transaction_no = c.transaction_no LIMIT 1
-    ) t
-    WHERE search_document($1, t.description) @@ q.words AND {matches}
-    LIMIT $9
-) f
-ORDER BY f.transaction_no DESC
+-- name: search
+-- How many there are, up to $9, and their numbers, newest first, after the first $10, at most $11.
+WITH found AS MATERIALIZED ({candidates})
+SELECT (SELECT count(*) FROM found) AS total,
+       ARRAY(SELECT f.transaction_no FROM found f ORDER BY f.transaction_no DESC OFFSET $10 LIMIT $11) AS page
 
--- name: search_all
+-- name: by_words
+-- Candidates: $2 words, $3 prefixes, $4 phrases, $5 effective from, $6 effective before (NULL: any), $7 statuses, $8
+-- least and most amount by currency in minor units, as a JSON object of lists of two (NULL: any), $9 limit.
+SELECT c.transaction_no
+FROM search_candidates($1, search_terms($2::text[], $3::text[], $4::text[]), $5, $6, $7::int2[], $8::jsonb, $9)
+    AS c (transaction_no)
+
+-- name: by_age
 -- The same whatever the description; $2 to $4 are empty.
 SELECT t.transaction_no FROM events c
 CROSS JOIN LATERAL (
@@ -26,20 +21,15 @@ CROSS JOIN LATERAL (
 ) t
 WHERE c.entity_no = $1 AND c.revision = 1 AND cardinality($2::text[] || $3::text[] || $4::text[]) = 0
   AND ($5::timestamptz IS NULL OR c.effective_time >= $5) AND ($6::timestamptz IS NULL OR c.effective_time < $6)
-  AND {matches}
+  AND t.status = ANY ($7::int2[])
+  AND ($8::jsonb IS NULL OR EXISTS (
+      SELECT FROM entries x
+      WHERE x.entity_no = $1 AND x.sequence = t.postings_at AND x.kind IN (1, 2, 4) AND x.side = 1
+      GROUP BY x.currency
+      HAVING sum(COALESCE(x.wide[1], x.amount)) >= COALESCE(($8 -> x.currency ->> 0)::numeric, 0)
+         AND sum(COALESCE(x.wide[1], x.amount)) <= COALESCE(($8 -> x.currency ->> 1)::numeric, 'Infinity')
+  ))
 ORDER BY c.sequence DESC LIMIT $9
-
--- name: matches
--- Part of both: whether transaction t passes the other filters.
-t.status = ANY ($7::int2[])
-AND ($5::timestamptz IS NULL OR t.effective_time >= $5) AND ($6::timestamptz IS NULL OR t.effective_time < $6)
-AND ($8::jsonb IS NULL OR EXISTS (
-    SELECT FROM entries x
-    WHERE x.entity_no = $1 AND x.sequence = t.postings_at AND x.kind IN (1, 2, 4) AND x.side = 1
-    GROUP BY x.currency
-    HAVING sum(COALESCE(x.wide[1], x.amount)) >= COALESCE(($8 -> x.currency ->> 0)::numeric, 0)
-       AND sum(COALESCE(x.wide[1], x.amount)) <= COALESCE(($8 -> x.currency ->> 1)::numeric, 'Infinity')
-))
 
 -- name: counterparties
 -- $2 after this key, $3 limit. One row for each counterparty and currency.

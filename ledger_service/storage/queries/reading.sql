@@ -1,5 +1,6 @@
 -- Each is planned once, whatever its values, but for the lists of accounts (see storage/connections): an optional
--- bound is one that every value keeps (COALESCE), so that it is a condition of the index.
+-- bound is one that every value keeps. It is given or made by CASE, not by COALESCE, which PostgreSQL does not know to be
+-- leakproof: under row-level security it would be looked at row by row, and not be a condition of the index.
 
 -- name: account_numbers
 -- $1 entity number, $2 account ids. Numbers of those that exist.
@@ -62,7 +63,9 @@ WITH RECURSIVE present AS (
     CROSS JOIN LATERAL (
         WITH RECURSIVE currencies AS (
             (SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
-               AND e.currency BETWEEN COALESCE($4, '') AND COALESCE($4, E'\U0010FFFF') ORDER BY e.currency LIMIT 1)
+               AND e.currency BETWEEN CASE WHEN $4::text IS NULL THEN '' ELSE $4 END
+                   AND CASE WHEN $4::text IS NULL THEN E'\U0010FFFF' ELSE $4 END
+             ORDER BY e.currency LIMIT 1)
             UNION ALL
             SELECT f.currency FROM currencies c CROSS JOIN LATERAL (
                 SELECT e.currency FROM entries e WHERE e.entity_no = $1 AND e.account_no = m.account_no
@@ -145,10 +148,10 @@ WITH RECURSIVE found AS (
 SELECT currency FROM found
 
 -- name: entries_down
--- $1 entity number, $2 account number, $3 currency, $4 below this number (NULL: from the newest), $5 limit.
+-- $1 entity number, $2 account number, $3 currency, $4 below this number, $5 limit.
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
-      AND number < COALESCE($4::int8, 9223372036854775807) ORDER BY number DESC LIMIT $5
+      AND number < $4 ORDER BY number DESC LIMIT $5
 ) e
 CROSS JOIN LATERAL (
     SELECT w.recorded_time, w.transaction_no FROM events w
@@ -157,10 +160,10 @@ CROSS JOIN LATERAL (
 ORDER BY e.number DESC
 
 -- name: entries_up
--- $1 entity number, $2 account number, $3 currency, $4 above this number (NULL: from the oldest), $5 limit.
+-- $1 entity number, $2 account number, $3 currency, $4 above this number, $5 limit.
 SELECT e.*, v.recorded_time, v.transaction_no FROM (
     SELECT * FROM entries WHERE entity_no = $1 AND account_no = $2 AND currency = $3
-      AND number > COALESCE($4::int8, 0) ORDER BY number LIMIT $5
+      AND number > $4 ORDER BY number LIMIT $5
 ) e
 CROSS JOIN LATERAL (
     SELECT w.recorded_time, w.transaction_no FROM events w
