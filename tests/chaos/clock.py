@@ -6,6 +6,7 @@ import asyncio
 import urllib.request
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ class Clock:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 told = await asyncio.to_thread(_date, rest_address())
-            except OSError:
+            except (OSError, HTTPException):
                 continue  # it is being restarted
             if abs(told - datetime.now(UTC) - offset) < _TOLERANCE:
                 return

@@ -169,7 +169,7 @@ async def _post(address: str, entity: str, headers: Mapping[str, str], body: byt
             writer.write(head.encode() + b"\r\n" + body)
             async with asyncio.timeout(30):
                 line = await reader.readline()
-                return line.split(b" ")[1] if line else b""
+                return line.split(b" ")[1] if line.startswith(b"HTTP/") else b""
     return b""
 
 
