@@ -245,7 +245,7 @@ class _Connection:
         if self._is_writer:
             self._proxy.writers += 1
             self._proxy.live_writers.add(self._writer)
-        self._upstream_writer.write(length + body)
+        await _send(self._upstream_writer, length + body)
         while not self._is_writer:
             data = await self._reader.read(65536)
             if not data:
