@@ -1,6 +1,6 @@
 # `make` lists what there is. Set-up is part of each target that needs it: see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup protos run test check format lint fuzz bench load demo lock clean
+.PHONY: help setup protos run test check format lint fuzz chaos mutants bench load demo lock clean
 
 VENV := .venv/bin
 # More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
@@ -57,6 +57,16 @@ fuzz: ## call every REST operation with generated requests, over 5,000 together;
 	@scripts/setup dev
 	LEDGER_FUZZ_SECONDS=$(or $(SECONDS),60) $(VENV)/python -m pytest tests/property/test_statement_fuzz.py -s $(ARGS)
 	LEDGER_FUZZ_EXAMPLES=60 $(VENV)/python -m pytest tests/contract/test_rest_schema.py --timeout 1200 -s $(ARGS)
+
+# make chaos MINUTES=5 SEED=7; a round that fails says how to repeat it. The report is .cache/chaos.json too.
+chaos: ## break the service on its real parts for half an hour: nothing may be lost, doubled or shown to a stranger
+	@scripts/setup dev
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# make mutants ARGS="'no lock' poison"
+mutants: ## break the code on purpose, one thing at a time: a gate of chaos turns red each time
+	@scripts/setup dev
+	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos.mutants $(ARGS)
 
 # make bench ONLY=B1,U1 ROUNDS=3 SECONDS=2 WORKERS=2 DATA=/large/disk: see docs/performance.md
 bench: ## measure the service beside its yardsticks, and judge the ratios

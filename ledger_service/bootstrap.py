@@ -28,12 +28,14 @@ from ledger_service.application.finding import Finding
 from ledger_service.application.json_web_tokens import TokenRules, TokenVerifier
 from ledger_service.application.paging import PageTokens
 from ledger_service.application.ports import Clock, DatabaseClock, StorageError
+from ledger_service.application.proving import Proving
 from ledger_service.application.reads import Reads
 from ledger_service.application.reconciling.changes import Changes
 from ledger_service.application.reconciling.reconciling import Reconciling
 from ledger_service.application.reconciling.settling import Settling
 from ledger_service.application.reconciling.upload import Spool, SpoolLimits
 from ledger_service.application.reconciling.writing import Parts
+from ledger_service.application.signing import CheckpointKey
 from ledger_service.application.use_cases import Limits, UseCases
 from ledger_service.application.verification_keys import IssuerKeys, KeyDocument, Keys, SecretKey
 from ledger_service.application.watching import Watching
@@ -190,6 +192,7 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
         admission=admission,
         writes=Writes(committer, directory, reads, EntityWriter(config.dsn), answers, lambda: uuid_utils.uuid7().int),
         reads=Reads(reads, directory, tokens, currencies),
+        proving=Proving(reads.history(), reads, directory, checkpoint_key(settings)),
         finding=Finding(reads, directory, tokens, currencies, settings.search_seconds),
         asking=Asking(
             reads,
@@ -342,6 +345,17 @@ async def _token_verifier(settings: Settings) -> TokenVerifier | None:
         # So that the first caller need not wait; an issuer that is away keeps nobody with a key from being served.
         await issuer_keys.prepare()
     return TokenVerifier(rules, keys, time.time)
+
+
+def checkpoint_key(settings: Settings) -> CheckpointKey | None:
+    """The key that signs checkpoints; None: there is none. Raises ConfigError."""
+    if settings.checkpoint_key is None:
+        return None
+    try:
+        return CheckpointKey.from_pem(settings.checkpoint_key.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigError(f"LEDGER_CHECKPOINT_KEY: {settings.checkpoint_key}: {reason}") from error
 
 
 def _planner_model(settings: Settings) -> ChatModel | None:

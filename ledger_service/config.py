@@ -226,6 +226,9 @@ class Settings(BaseSettings):
     search_seconds: float = _option(5.0, "seconds a search, or a page of counterparties, may take", ge=0.1, le=30)
     ask_seconds: float = _option(5.0, "seconds each statement for a question may take", ge=0.1, le=60)
     max_questions: int = _option(4, "questions that a worker answers at a time; more are refused", ge=1, le=100)
+    checkpoint_key: Annotated[Path | None, AfterValidator(_absolute_or_none)] = _option(
+        None, "PEM file: the Ed25519 key that signs checkpoints (`ledger-service checkpoint-key` makes one)"
+    )
     planner_url: str | None = _option(
         None, "OpenAI-compatible endpoint that plans questions, up to /v1; without it the built-in planner alone does"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from ledger_service.application.committer import outcomes_of
 from ledger_service.application.failures import as_ledger_error, item_of
@@ -13,7 +13,7 @@ from ledger_service.application.writes import Writes
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
-from ledger_service.domain.errors import LedgerError
+from ledger_service.domain.errors import LedgerError, Reason
 
 _PART = 250
 """Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
@@ -54,12 +54,27 @@ async def each_on_its_own(
 
 
 async def answers_to(writes: Writes, entity: Entity, submission: Submission, method: str) -> Sequence[Answer]:
-    """The answers to the commands of a unit that was queued; a failure is the answer to each. Raises nothing."""
+    """The answers to the commands of a unit that was queued; a failure is the answer to each. Raises nothing.
+
+    What fails by a fault of ours is queued again half by half, until the command that is behind it stands alone: the
+    committer knows no smaller thing than a unit, and each command has its own key. Later parts of the same call may
+    then stand before them in the sequence.
+    """
     try:
         return await writes.complete(entity, await outcomes_of(submission))
     except Exception as failure:  # noqa: BLE001  # told to the caller, and logged
         error = as_ledger_error(failure, method)
-        return [error] * len(submission.unit.commands)
+    commands = cast("Sequence[CreateTransaction]", submission.unit.commands)  # they came by Writes.enqueue
+    if error.reason is not Reason.INTERNAL or len(commands) == 1:
+        return [error] * len(commands)
+    answers: list[Answer] = []
+    middle = len(commands) // 2
+    for half in (commands[:middle], commands[middle:]):
+        try:
+            answers += await answers_to(writes, entity, writes.enqueue(entity, half), method)
+        except LedgerError as refused:
+            answers += [refused] * len(half)
+    return answers
 
 
 async def _settle(writes: Writes, entity: Entity, part: Part) -> list[Item]:

@@ -93,7 +93,7 @@ class Reads:
             or not is_genuine(*place, entity.id_key)
             or not principal.has_grant(entity.entity_id)
         ):
-            raise _transaction_not_found(transaction_id)
+            raise transaction_not_found(transaction_id)
         return entity.entity_id
 
     async def entities(self, principal: Principal, size: int, token: str) -> tuple[list[Entity], str]:
@@ -216,10 +216,10 @@ class Reads:
     ) -> tuple[Entity, Transaction]:
         """Raises LedgerError TRANSACTION_NOT_FOUND."""
         entity = await self._enter(principal, "GetTransaction", entity_id)
-        number = _transaction_no(entity, transaction_id)
+        number = transaction_no(entity, transaction_id)
         found = await self._store.transactions(entity.entity_no, [number])
         if not found:
-            raise _transaction_not_found(transaction_id)
+            raise transaction_not_found(transaction_id)
         return entity, found[0]
 
     async def by_key(self, principal: Principal, entity_id: str, key: str) -> tuple[Entity, KeyUse]:
@@ -307,13 +307,13 @@ class Reads:
     ) -> tuple[Entity, list[Transaction], str]:
         """All versions of a transaction, oldest first."""
         entity = await self._enter(principal, "ListTransactionRevisions", entity_id)
-        number = _transaction_no(entity, transaction_id)
+        number = transaction_no(entity, transaction_id)
         query = ("ListTransactionRevisions", entity.entity_no, number)
         after = _number(self._tokens.read(query, token)) or 0
         limit = page_size(size)
         found = await self._store.revisions(entity.entity_no, number, after, limit + 1)
         if not found and not after:
-            raise _transaction_not_found(transaction_id)
+            raise transaction_not_found(transaction_id)
         more = len(found) > limit
         return entity, found[:limit], self._tokens.make(query, [found[limit - 1].revision]) if more else ""
 
@@ -361,11 +361,12 @@ def _balances_of(account: Account, at: BalancesAt, currency: str) -> list[Balanc
     return balances
 
 
-def _transaction_no(entity: Entity, transaction_id: str) -> int:
+def transaction_no(entity: Entity, transaction_id: str) -> int:
+    """The number in an id of this entity's. Raises LedgerError TRANSACTION_NOT_FOUND."""
     fields.reference_to(transaction_id, "transaction_id")
     number = transaction_no_of(transaction_id, entity.entity_no, entity.id_key)
     if number is None:
-        raise _transaction_not_found(transaction_id)
+        raise transaction_not_found(transaction_id)
     return number
 
 
@@ -381,7 +382,8 @@ def _place(place: list[object] | None) -> TransactionPlace | None:
     return TransactionPlace(int(str(place[0])), datetime.fromisoformat(str(place[1])) if len(place) > 1 else None)
 
 
-def _transaction_not_found(transaction_id: str) -> LedgerError:
+def transaction_not_found(transaction_id: str) -> LedgerError:
+    """Told alike for an id that is malformed, made up or another entity's."""
     return LedgerError(
         Reason.TRANSACTION_NOT_FOUND,
         f"transaction {transaction_id} does not exist in this entity",

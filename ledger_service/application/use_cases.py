@@ -8,6 +8,7 @@ from ledger_service.application.admission import Admission
 from ledger_service.application.asking.answering import Asking
 from ledger_service.application.details import Describer
 from ledger_service.application.finding import Finding
+from ledger_service.application.proving import Proving
 from ledger_service.application.reads import Reads
 from ledger_service.application.reconciling.ports import Workshop
 from ledger_service.application.reconciling.reconciling import Reconciling
@@ -32,6 +33,7 @@ class UseCases:
     admission: Admission
     writes: Writes
     reads: Reads
+    proving: Proving
     finding: Finding
     asking: Asking
     reconciling: Reconciling

@@ -23,6 +23,8 @@ _COMMANDS = {
     "migrate": "ledger_service.cli.migrate",
     "token": "ledger_service.cli.token_command",
     "verify": "ledger_service.cli.verify",
+    "checkpoint": "ledger_service.cli.checkpoint",
+    "checkpoint-key": "ledger_service.cli.checkpoint_key",
     "backup": "ledger_service.cli.backup",
     "restore": "ledger_service.cli.restore",
     "statement": "ledger_service.cli.statement",

@@ -133,6 +133,13 @@ _SAID: dict[Reason, tuple[str, Mapping[str, str]]] = {
     Reason.STATEMENT_MISMATCH: (
         "file: the statement is in EUR, the reconciliation in USD; name the right account", {"field": "file"},
     ),
+    Reason.CHECKPOINT_KEY_MISSING: (
+        (
+            "this server signs no checkpoints; its operators make a key with 'ledger-service checkpoint-key' and name "
+            "its file in LEDGER_CHECKPOINT_KEY"
+        ),
+        {},
+    ),
     Reason.WORK_TOO_LARGE: (
         "it needs more memory than one piece of work may have; nothing has happened: split the file",
         {"limit": "memory"},

@@ -71,6 +71,7 @@ TOLD: dict[Reason, Told] = {
     Reason.INVALID_MATCH_STATE: Told(409, "invalid_match_state"),
     Reason.ITEM_NOT_OPEN: Told(409, "item_not_open"),
     Reason.STATEMENT_MISMATCH: Told(400, "statement_mismatch"),
+    Reason.CHECKPOINT_KEY_MISSING: Told(409, "checkpoint_key_missing"),
     Reason.WORK_TOO_LARGE: Told(413, "work_too_large"),
     Reason.QUEUE_FULL: Told(429, "queue_full"),
     Reason.TOO_MANY_WATCHERS: Told(429, "too_many_watchers"),

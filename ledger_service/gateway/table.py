@@ -9,6 +9,7 @@ from ledger_service.gateway.table_chat import CHAT
 from ledger_service.gateway.table_entities import ENTITIES
 from ledger_service.gateway.table_finding import FINDING
 from ledger_service.gateway.table_matching import MATCHING
+from ledger_service.gateway.table_proofs import PROOFS
 from ledger_service.gateway.table_reconciliations import RECONCILIATIONS
 from ledger_service.gateway.table_transactions import TRANSACTIONS
 
@@ -21,4 +22,5 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *RECONCILIATIONS,
     *MATCHING,
     *ENTITIES,
+    *PROOFS,
 )

@@ -82,7 +82,7 @@ async def by_month(services: Services, call: Call) -> Answer:
 async def get(services: Services, call: Call) -> Answer:
     """GET /v1/transactions/{transactionId}."""
     transaction_id = call.path["transactionId"]
-    entity_id = await _entity_of(services, call, "GetTransaction", transaction_id)
+    entity_id = await entity_of_transaction(services, call, "GetTransaction", transaction_id)
     entity, found = await services.use_cases.reads.transaction(call.principal, entity_id, transaction_id)
     [one] = await whole(services, entity, [found], with_revision=True)
     return Answer({"transaction": one})
@@ -91,7 +91,7 @@ async def get(services: Services, call: Call) -> Answer:
 async def revisions(services: Services, call: Call) -> Answer:
     """GET /v1/transactions/{transactionId}/revisions."""
     transaction_id = call.path["transactionId"]
-    entity_id = await _entity_of(services, call, "ListTransactionRevisions", transaction_id)
+    entity_id = await entity_of_transaction(services, call, "ListTransactionRevisions", transaction_id)
     entity, found, token = await services.use_cases.reads.revisions(
         call.principal, entity_id, transaction_id, call.query.get("pageSize", 0), call.query.get("cursor", "")
     )
@@ -219,7 +219,7 @@ async def post(services: Services, call: Call) -> Answer:
 async def reverse(services: Services, call: Call) -> Answer:
     """POST /v1/transactions/reverse."""
     body = call.body
-    entity_id = await _entity_of(services, call, "ReverseTransaction", body["transaction_id"])
+    entity_id = await entity_of_transaction(services, call, "ReverseTransaction", body["transaction_id"])
     command = transactions.reverse_transaction(
         services.use_cases.currencies,
         call.principal.name,
@@ -341,11 +341,11 @@ async def _changed(services: Services, entity: Entity, answer: Applied) -> Answe
 async def _change(
     services: Services, call: Call, method: str, transaction_id: str, command: Command
 ) -> tuple[Entity, Applied]:
-    entity_id = await _entity_of(services, call, method, transaction_id)
+    entity_id = await entity_of_transaction(services, call, method, transaction_id)
     return await services.use_cases.writes.one(call.principal, method, entity_id, command)
 
 
-async def _entity_of(services: Services, call: Call, method: str, transaction_id: str) -> str:
+async def entity_of_transaction(services: Services, call: Call, method: str, transaction_id: str) -> str:
     """The entity that the query names, or else the one that the transaction's id tells."""
     return call.entity_id() or await services.use_cases.reads.entity_of(call.principal, method, transaction_id)
 

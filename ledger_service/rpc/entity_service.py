@@ -7,7 +7,7 @@ from ledger.v1 import entity_service_pb2_grpc
 from ledger_service.application.access import Principal
 from ledger_service.application.intake import chart, fields
 from ledger_service.application.use_cases import UseCases
-from ledger_service.rpc import incoming, outgoing
+from ledger_service.rpc import incoming, outgoing, proofs
 from ledger_service.rpc.calls import unary
 
 
@@ -18,6 +18,7 @@ class EntityServicer(entity_service_pb2_grpc.EntityServiceServicer):
         self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
+        self._proving = use_cases.proving
 
     @unary
     async def CreateEntity(self, principal: Principal, request: pb.CreateEntityRequest) -> pb.CreateEntityResponse:
@@ -63,3 +64,17 @@ class EntityServicer(entity_service_pb2_grpc.EntityServiceServicer):
         _, answer = await self._writes.one(principal, "ArchiveEntity", entity_id, command)
         assert answer.entity is not None
         return pb.ArchiveEntityResponse(entity=outgoing.entity(answer.entity), replayed=answer.replayed)
+
+    @unary
+    async def GetCheckpoint(self, principal: Principal, request: pb.GetCheckpointRequest) -> pb.GetCheckpointResponse:
+        entity_id = fields.entity_id(request.entity_id)
+        found = await self._proving.checkpoint(principal, entity_id, request.at_sequence)
+        return pb.GetCheckpointResponse(checkpoint=proofs.checkpoint(found))
+
+    @unary
+    async def GetConsistencyProof(
+        self, principal: Principal, request: pb.GetConsistencyProofRequest
+    ) -> pb.GetConsistencyProofResponse:
+        entity_id = fields.entity_id(request.entity_id)
+        proof, head = await self._proving.consistency(principal, entity_id, request.from_sequence, request.to_sequence)
+        return pb.GetConsistencyProofResponse(proof=proofs.consistency(proof), checkpoint=proofs.checkpoint(head))

@@ -12,7 +12,7 @@ from ledger_service.application.use_cases import UseCases
 from ledger_service.domain.account import Entity
 from ledger_service.domain.commands import Command
 from ledger_service.domain.decide import Applied
-from ledger_service.rpc import incoming, outgoing
+from ledger_service.rpc import incoming, outgoing, proofs
 from ledger_service.rpc.answer_bytes import AnswerBytes
 from ledger_service.rpc.asking import OutgoingAnswer
 from ledger_service.rpc.bulk import Bulk
@@ -29,6 +29,7 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         self.admission = use_cases.admission
         self._writes = use_cases.writes
         self._reads = use_cases.reads
+        self._proving = use_cases.proving
         self._finding = use_cases.finding
         self._watching = use_cases.watching
         self._currencies = use_cases.currencies
@@ -68,6 +69,16 @@ class TransactionServicer(transaction_service_pb2_grpc.TransactionServiceService
         entity_id = fields.entity_id(request.entity_id)
         entity, found = await self._reads.transaction(principal, entity_id, request.transaction_id)
         return pb.GetTransactionResponse(transaction=self._out.transaction(entity, found))
+
+    @unary
+    async def GetTransactionProof(
+        self, principal: Principal, request: pb.GetTransactionProofRequest
+    ) -> pb.GetTransactionProofResponse:
+        entity_id = fields.entity_id(request.entity_id)
+        proof, head = await self._proving.transaction(
+            principal, entity_id, request.transaction_id, request.revision, request.at_sequence
+        )
+        return pb.GetTransactionProofResponse(proof=proofs.transaction(proof), checkpoint=proofs.checkpoint(head))
 
     @unary
     async def LookUpTransaction(

@@ -82,6 +82,15 @@ async def connect_credentials(dsn: str) -> asyncpg.Connection[Any]:
     )
 
 
+async def connect_auditor(dsn: str) -> asyncpg.Connection[Any]:
+    """A connection that sees all entities and can only read."""
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_TIMEOUT_SECONDS,
+        server_settings={**_READER, "role": AUDITOR_ROLE, "application_name": "ledger-auditor"},
+    )
+
+
 class EntityConnection(asyncpg.Connection):
     """A connection on which row-level security shows one entity, and which knows which one that is."""
 

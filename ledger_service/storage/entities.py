@@ -8,7 +8,11 @@ from typing import Any
 import asyncpg
 
 from ledger_service.application.ports import NewEntity, Unavailable
+from ledger_service.domain.decide.book import EventRow
+from ledger_service.domain.sealing.seals import seal_rows
+from ledger_service.domain.transaction import EventKind
 from ledger_service.storage import database, sql
+from ledger_service.storage.sealing import insert_seals
 
 _QUERIES = sql.load("entities.sql")
 
@@ -47,7 +51,12 @@ class EntityWriter:
                 entity.time_zone,
                 entity.metadata,
             )
+            snapshot = entity.snapshot(now)
             await connection.execute(
-                _QUERIES["insert_first_event"], entity_no, now, entity.actor, entity.fingerprint, entity.snapshot(now)
+                _QUERIES["insert_first_event"], entity_no, now, entity.actor, entity.fingerprint, snapshot
             )
+            event = EventRow(
+                entity_no, 1, EventKind.ENTITY_CREATED, 1, now, entity.actor, None, entity.fingerprint, *[None] * 14
+            )._replace(detail=snapshot)
+            await connection.execute(insert_seals([seal_rows(entity_no, 0, b"", [event], [])]))
         return True

@@ -56,20 +56,26 @@ class Loader:
             entity_no, sequence = record["entity_no"], record["sequence"]
             known[entity_no] = self._memory.take(entity_no, sequence)
         unknown = [entity_no for entity_no, one in known.items() if one.entity is None]
-        entities = {}
         if unknown:
-            entities = {
-                record["entity_no"]: rows.entity_of(record) for record in await self._fetch("entities", unknown)
-            }
+            for record in await self._fetch("entities", unknown):
+                one = known[record["entity_no"]]
+                one.entity, one.sealed, one.peaks = (
+                    rows.entity_of(record),
+                    record["sealed"] or 0,
+                    record["peaks"] or b"",
+                )
         for entity_no, one in known.items():
+            assert one.entity is not None
             books[entity_no] = Book(
-                one.entity or entities[entity_no],
+                one.entity,
                 one.sequence,
                 now,
                 one.accounts,
                 one.accounts_by_no,
                 one.heads,
                 categories=one.categories,
+                sealed=one.sealed,
+                peaks=one.peaks,
             )
 
     async def _load_due(self, loaded: Loaded, needs: dict[int, Needs], now: datetime, limit: int) -> None:

@@ -16,7 +16,7 @@ from ledger_service.domain.decide.book import Book, Head
 
 @dataclass(slots=True)
 class Known:
-    """One entity, and its accounts, newest entries and categories, as of a sequence."""
+    """One entity, and its accounts, newest entries, categories and history tree, as of a sequence."""
 
     sequence: int
     entity: Entity | None = None
@@ -24,6 +24,8 @@ class Known:
     accounts_by_no: dict[int, Account] = field(default_factory=dict)
     heads: dict[tuple[int, str], Head] = field(default_factory=dict)
     categories: dict[str, Category] = field(default_factory=dict)
+    sealed: int = 0
+    peaks: bytes = b""
 
 
 class Memory:
@@ -51,7 +53,16 @@ class Memory:
     def put(self, book: Book) -> None:
         """The batch is committed: what its book holds is true as of its last sequence."""
         entity = replace(book.entity, sequence=book.sequence)
-        known = Known(book.sequence, entity, book.accounts, book.accounts_by_no, book.heads, book.categories)
+        known = Known(
+            book.sequence,
+            entity,
+            book.accounts,
+            book.accounts_by_no,
+            book.heads,
+            book.categories,
+            book.sealed,
+            book.peaks,
+        )
         self.take(book.entity.entity_no, -1)
         self._entities[book.entity.entity_no] = known
         self._size += _size(known)

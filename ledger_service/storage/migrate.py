@@ -13,7 +13,11 @@ from importlib import resources
 
 import asyncpg
 
+from ledger_service.storage.sealing import seal_history
+
 _LOCK = 0x6C656467  # "ledg"; one number in the database's space of advisory locks
+_SEALS = 14
+"""The migration from which on all that is committed is sealed; what was there before is sealed with it."""
 _FILE = re.compile(r"(\d{4})_[a-z_]+\.sql")
 
 _TABLE = """
@@ -65,6 +69,9 @@ async def migrate(dsn: str, *, progress: Callable[[str], None] = lambda _: None)
             progress(f"migration {name}")
             async with connection.transaction():
                 await connection.execute(text)
+                if number == _SEALS:
+                    # In the same database transaction: the history is sealed as a whole, or there are no seals yet.
+                    await seal_history(connection, progress)
                 await connection.execute(
                     "INSERT INTO ledger_migrations.applied (number, name, digest) VALUES ($1, $2, $3)",
                     number,

@@ -33,6 +33,7 @@ from ledger_service.domain.totals import Totals
 from ledger_service.domain.transaction import BalanceAfter, Transaction
 from ledger_service.storage import asking, finding, rows, sql
 from ledger_service.storage.connections import Bound, shift_of
+from ledger_service.storage.sealing import HistoryStore
 
 _QUERIES = {**sql.load("shared.sql"), **sql.load("reading.sql")}
 _LISTING = sql.load("listing.sql")
@@ -54,6 +55,10 @@ class ReadStore:
         """Connect. Raises Unavailable."""
         # Half of the connections: a few searches at the end of their time limit must not keep balances from being read.
         return cls(await Bound.open(dsn, size), clock, max(1, size // 2))
+
+    def history(self) -> HistoryStore:
+        """Reads of the history trees, over the same connections."""
+        return HistoryStore(self._entities)
 
     async def close(self) -> None:
         """Drop all connections."""

@@ -4,16 +4,17 @@ The proof is independent of the triggers and of the deciding code, and reads the
 different orders, streaming, all in one snapshot: it can run while the service writes. What it finds is
 told, never mended.
 
-What it cannot find: that the newest events were taken away together with all that belongs to them. The
-beginning of a sound ledger is a sound ledger; whoever keeps an entity's last sequence elsewhere can tell.
+What it cannot find by itself: that the newest events were taken away together with all that belongs to them, or that
+everything was written anew, seals and all. Whoever keeps checkpoints elsewhere can tell (docs/tamper-evidence.md).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from ledger_service.domain.sealing.checkpoint import Head
 from ledger_service.storage import sql
 from ledger_service.storage.proof.chains import Chains
 from ledger_service.storage.proof.chart import Chart
@@ -22,6 +23,7 @@ from ledger_service.storage.proof.guards import check_guards
 from ledger_service.storage.proof.journal import Journal
 from ledger_service.storage.proof.lives import Lives
 from ledger_service.storage.proof.rights import check_rights
+from ledger_service.storage.proof.seals import Seals
 from ledger_service.storage.proof.snapshot import Snapshot, side_by_side
 
 __all__ = ["VerifyProgress", "VerifyReport", "verify_database"]
@@ -69,6 +71,9 @@ class VerifyReport:
     entries: int = 0
     accounts: int = 0
     transactions: int = 0
+    seals: int = 0
+    checkpoints: int = 0
+    """Checkpoints that the history was held to."""
     seconds: float = 0.0
 
     @property
@@ -103,14 +108,16 @@ async def verify_database(
     *,
     progress: Callable[[VerifyProgress], None] | None = None,
     max_breaks: int = 100,
+    heads: Sequence[Head] = (),
 ) -> VerifyReport:
-    """Re-prove rules 1, 2, 4, 6, 7, 9 and 10 over the whole database, and that accounts and entities are what
-    their events say.
+    """Re-prove rules 1, 2, 4, 6, 7, 9 and 10 over the whole database, that accounts and entities are what
+    their events say, and that events and entries are what was sealed when they were committed.
 
     Args:
         dsn: the database; its user must be allowed to become `ledger_auditor`. It must be migrated.
         progress: told after each batch of rows.
         max_breaks: how many breaks are listed, 1 or more; further ones are counted in `unlisted`.
+        heads: of checkpoints that were kept elsewhere and whose signatures hold: the history must go on from each.
 
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: the database cannot be read.
@@ -122,12 +129,13 @@ async def verify_database(
     async with Snapshot.open(dsn) as snapshot:
         paces.stage("guards")
         sizes = await snapshot.main.fetchrow(_QUERIES["sizes"])
-        paces.total = sizes["events"] + sizes["life_events"] + sizes["entries"]
+        paces.total = 2 * sizes["events"] + sizes["life_events"] + sizes["entries"]
         await check_guards(snapshot.main, _QUERIES, findings)
         await check_rights(snapshot.main, _QUERIES, findings)
         await _walk_journal(snapshot, findings, paces, report)
         await _walk_lives(snapshot, findings, paces)
         await _walk_chains(snapshot, findings, paces, report)
+        await _walk_seals(snapshot, findings, paces, report, heads)
         for name, rule in _SETS.items():
             paces.stage(name.replace("_", " "))
             async with snapshot.stream(name, _QUERIES[name]) as rows:
@@ -181,3 +189,31 @@ async def _walk_chains(snapshot: Snapshot, findings: Findings, paces: _Paces, re
         await chains.walk(entries, paces.advance)
         await chart.finish()
     report.accounts, report.entries = chart.accounts, chains.entries
+
+
+async def _walk_seals(
+    snapshot: Snapshot, findings: Findings, paces: _Paces, report: VerifyReport, heads: Sequence[Head]
+) -> None:
+    """Pass 4, by entity and sequence."""
+    paces.stage("seals")
+    numbers = dict(await snapshot.main.fetch("SELECT entity_id, entity_no FROM entities"))
+    known: dict[int, list[Head]] = {}
+    for head in sorted(heads, key=lambda each: each.sequence):
+        entity_no = numbers.get(head.entity_id)
+        if entity_no is None:
+            findings.add(
+                Rule.SEALED,
+                f"entity {head.entity_id} does not exist, but there is a checkpoint at {head.sequence} of it",
+            )
+        else:
+            known.setdefault(entity_no, []).append(head)
+    seals = Seals(findings, known)
+    async with (
+        snapshot.stream("seal_events", _QUERIES["seal_events"]) as events,
+        snapshot.stream("seal_entries", _QUERIES["seal_entries"]) as entries,
+        snapshot.stream("seal_rows", _QUERIES["seals"]) as sealed,
+    ):
+        async for pieces in side_by_side((events, entries, sealed), paces.advance):
+            seals.feed(*pieces)
+    seals.finish()
+    report.seals, report.checkpoints = seals.seals, seals.heads

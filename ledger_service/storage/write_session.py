@@ -23,10 +23,12 @@ from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book, EventRow
+from ledger_service.domain.sealing.seals import seal_of
 from ledger_service.storage import copying, database
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
+from ledger_service.storage.sealing import PREPARE, insert_seals
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -53,6 +55,7 @@ class WriteStore:
         """Raises Unavailable."""
         try:
             connection = await database.connect_writer(self._dsn)
+            await connection.execute(PREPARE)
         except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
         return WriteSession(connection, self._memory)
@@ -66,6 +69,7 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
+        self._last_statement = ""
         self._held: frozenset[int] = frozenset()
         self._may_hold = False
         """Whether the server may hold a lock for this session, known or not."""
@@ -73,7 +77,14 @@ class WriteSession:
 
     async def begin(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
-        self._written = ()
+        try:
+            return await self._begin(entity_nos)
+        except Rejected as error:
+            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
+            raise Unavailable(str(error)) from error
+
+    async def _begin(self, entity_nos: Sequence[int]) -> list[int]:
+        self._written, self._last_statement = (), ""
         ordered = sorted(entity_nos)
         if self._held.issuperset(ordered):
             await _translated(self._connection.execute, _BEGIN)
@@ -99,13 +110,16 @@ class WriteSession:
         return await _translated(self._loader.load, units, clock, due_limit)
 
     async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them."""
+        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them.
+
+        The seals are worked out meanwhile; `commit` writes them.
+        """
         return await _translated(self._write, books, steps)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
         try:
-            tag = await self._connection.execute("COMMIT")
+            tag = await self._connection.execute(self._last_statement)
         except asyncpg.PostgresError as error:
             state = error.sqlstate or ""
             if state.startswith(_CONFLICTS):
@@ -146,6 +160,7 @@ class WriteSession:
             QUERIES["was_committed"],
             entity_no,
             book.events[0].sequence,
+            book.events[0].recorded_time,
             loaded.writer,
         )
         return found
@@ -184,12 +199,28 @@ class WriteSession:
             )
         entries = [entry for book in written for entry in book.entries]
         if entries:
-            await self._copy(
-                "entries_inlet", copying.ENTRY_COLUMNS, copying.entry_chunks(entries), lambda: len(entries)
-            )
+            chunks = copying.entry_chunks(entries)
+            if isinstance(chunks, Iterator):
+                chunks = self._sealing(chunks)
+            await self._copy("entries_inlet", copying.ENTRY_COLUMNS, chunks, lambda: len(entries))
+        if not self._last_statement:
+            self._seal()
         for book in written:
             await self._write_changes(book)
         return True
+
+    def _sealing(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """The same chunks; the seals are worked out when all rows are on their way, and the server at work on them."""
+        last = next(chunks)
+        for chunk in chunks:
+            yield last
+            last = chunk
+        self._seal()
+        yield last
+
+    def _seal(self) -> None:
+        # One round trip for seals and COMMIT. When the first fails, the server does not go on to the second.
+        self._last_statement = f"{insert_seals([seal_of(book) for book in self._written], is_prepared=True)}; COMMIT"
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no

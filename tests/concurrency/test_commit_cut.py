@@ -109,7 +109,7 @@ async def test_a_connection_that_breaks(database: str, place: Place) -> None:
             assert plan.happened.is_set()
             assert proxy.writers > writers, "the committer has connected anew"
             if place in (Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER):
-                assert plan.answered.startswith(b"C\0\0\0\x0bCOMMIT\0"), "the server had committed"
+                assert b"C\0\0\0\x0bCOMMIT\0" in plan.answered, "the server had committed"
         assert proxy.cuts == [place] * CUTS
         await world.assert_each_once(database)
         await assert_sound(database)
@@ -146,7 +146,7 @@ class _Confused:
 async def test_a_driver_that_is_confused_by_a_lost_backend_has_lost_it() -> None:
     session = WriteSession(_Confused(), Memory(10))
     with pytest.raises(Unavailable):
-        await session.begin()
+        await session.begin([1])
     with pytest.raises(CommitUnknown):
         await session.commit()
     with pytest.raises(Unavailable):

@@ -536,6 +536,10 @@ REQUESTS: dict[str, dict[str, Base]] = {
     "ListEntities": {"": lambda _: entities.ListEntitiesRequest(page_size=10)},
     "UpdateEntity": {"": _update_entity},
     "ArchiveEntity": {"": lambda w: _keyed(entities.ArchiveEntityRequest, entity_id=w.archivable)},
+    "GetCheckpoint": {"": lambda w: entities.GetCheckpointRequest(entity_id=w.entity, at_sequence=9)},
+    "GetConsistencyProof": {
+        "": lambda w: entities.GetConsistencyProofRequest(entity_id=w.entity, from_sequence=2, to_sequence=9)
+    },
     "CreateAccount": {"": _create_account},
     "BatchCreateAccounts": {"": _batch_create_accounts},
     "GetAccount": {"": lambda w: accounts.GetAccountRequest(entity_id=w.entity, account_id="cash")},
@@ -558,6 +562,11 @@ REQUESTS: dict[str, dict[str, Base]] = {
     "BatchCreateTransactions": {"": _batch, "two_accounts": lambda w: _batch(w, _two_accounts)},
     "StreamCreateTransactions": {"": _stream, "two_accounts": lambda w: _stream(w, _two_accounts)},
     "GetTransaction": {"": lambda w: transactions.GetTransactionRequest(entity_id=w.entity, transaction_id=w.posted)},
+    "GetTransactionProof": {
+        "": lambda w: transactions.GetTransactionProofRequest(
+            entity_id=w.entity, transaction_id=w.posted, revision=1, at_sequence=20
+        )
+    },
     "LookUpTransaction": {
         "": lambda w: transactions.LookUpTransactionRequest(entity_id=w.entity, reference="order-1", page_size=10),
         "by_key": lambda w: transactions.LookUpTransactionRequest(

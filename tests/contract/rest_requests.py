@@ -187,6 +187,10 @@ REQUESTS: dict[str, dict[str, Build]] = {
         "": _by_id(f"GET {_TXN}/{{transactionId}}", transactionId=lambda w: w.posted),
         "in an entity": _at(f"GET {_TXN}/{{transactionId}}", transactionId=lambda w: w.posted),
     },
+    f"GET {_TXN}/{{transactionId}}/proof": {
+        "": _by_id(f"GET {_TXN}/{{transactionId}}/proof", transactionId=lambda w: w.posted),
+        "in an entity": _at(f"GET {_TXN}/{{transactionId}}/proof", transactionId=lambda w: w.posted),
+    },
     f"GET {_TXN}/{{transactionId}}/revisions": {
         "": _by_id(f"GET {_TXN}/{{transactionId}}/revisions", transactionId=lambda w: w.posted),
         "in an entity": _at(f"GET {_TXN}/{{transactionId}}/revisions", transactionId=lambda w: w.posted),
@@ -266,6 +270,11 @@ REQUESTS: dict[str, dict[str, Build]] = {
     "POST /v1/entities": {"": _by_id("POST /v1/entities", {"id": "to-be", "name": "To be"})},
     "GET /v1/entities": {"": _by_id("GET /v1/entities")},
     "GET /v1/entities/{entityId}": {"": _by_id("GET /v1/entities/{entityId}", entityId=lambda w: w.entity)},
+    "GET /v1/entities/{entityId}/checkpoint": {
+        "": _by_id("GET /v1/entities/{entityId}/checkpoint", entityId=lambda w: w.entity)},
+    "GET /v1/entities/{entityId}/consistency-proof": {
+        "": lambda w: Request(
+            "GET /v1/entities/{entityId}/consistency-proof", {"fromSequence": 2}, path={"entityId": w.entity})},
     "PATCH /v1/entities/{entityId}": {
         "": _by_id("PATCH /v1/entities/{entityId}", {"name": "New"}, entityId=lambda w: w.entity)},
     "POST /v1/entities/{entityId}/archive": {

@@ -314,6 +314,7 @@ FOREIGN = [
     ("ListEntries", "account_id", "their-account", "nobody-at-all", "ACCOUNT_NOT_FOUND"),
     ("FreezeAccount", "account_id", "their-account", "nobody-at-all", "ACCOUNT_NOT_FOUND"),
     ("GetTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
+    ("GetTransactionProof", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
     ("VoidTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
     ("ReverseTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),
     ("CategorizeTransaction", "transaction_id", None, "txn_" + "0" * 26, "TRANSACTION_NOT_FOUND"),

@@ -62,7 +62,7 @@ class Scene:
 
 @pytest.fixture(scope="module")
 async def service(postgres: Any, template: str) -> AsyncIterator[Service]:
-    async with cloned(postgres.dsn, template) as dsn, serving(dsn) as running:
+    async with cloned(postgres.dsn, template) as dsn, serving(dsn, checkpoint_key=None) as running:
         yield running
 
 
@@ -237,6 +237,11 @@ async def _(scene: Scene) -> Any:
 async def _(scene: Scene) -> Any:
     held = await scene.create("cash", "wallet", "1.00", status=PENDING)
     return await scene.change("ClearTransaction", transaction_id=held.transaction.id, expected_revision=2)
+
+
+@raises("CHECKPOINT_KEY_MISSING")
+async def _(scene: Scene) -> Any:
+    return await scene.client.entities.GetCheckpoint(entities.GetCheckpointRequest(entity_id=scene.entity))
 
 
 @raises("EXPIRE_TIME_PASSED")

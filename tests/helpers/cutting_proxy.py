@@ -32,8 +32,48 @@ class Place(Enum):
     DURING_COPY = "half of a message of rows reaches the server"
     BEFORE_COMMIT = "COMMIT does not reach the server"
     COMMIT_ON_ITS_WAY = "COMMIT is sent and the connection cut at once"
+    COMMIT_LATE = "the connection is cut, and COMMIT reaches the server a moment later"
     COMMIT_ANSWERED = "the server has answered COMMIT, nothing of it comes back"
     ONE_BYTE_OF_ANSWER = "one byte of the answer to COMMIT comes back"
+    SILENCE = "COMMIT is sent, then nothing passes either way for a while"
+
+
+_SILENT_SECONDS = 1.0
+_LATE_SECONDS = 0.15
+"""Longer than it takes to connect anew and look."""
+
+
+class Refusal(Enum):
+    """An error that the server answers at some moment, and where: SQLSTATE, step, message."""
+
+    SERIALIZATION = ("40001", "COMMIT", "could not serialize access due to read/write dependencies")
+    DEADLOCK = ("40P01", "COMMIT", "deadlock detected")
+    LOCK_TIMEOUT = ("55P03", "BEGIN", "canceling statement due to lock timeout")
+    TOO_MANY_CONNECTIONS = ("53300", "CONNECT", "sorry, too many clients already")
+    READ_ONLY = ("25006", "BEGIN", "cannot execute this in a read-only transaction")
+    STANDBY = ("0A000", "BEGIN", "cannot set transaction read-write mode during recovery")
+    OUT_OF_MEMORY = ("53200", "COMMIT", "out of memory")
+
+    @property
+    def step(self) -> str:
+        """Which message is answered by it."""
+        return self.value[1]
+
+    @property
+    def answer(self) -> bytes:
+        """As the server writes it: ErrorResponse, then ReadyForQuery where the connection lives on."""
+        state, step, text = self.value
+        severity = "FATAL" if step == "CONNECT" else "ERROR"
+        fields = b"".join(
+            kind + value.encode() + b"\0"
+            for kind, value in zip((b"S", b"V", b"C", b"M"), (severity, severity, state, text), strict=True)
+        )
+        error = b"E" + _LENGTH.pack(len(fields) + 5) + fields + b"\0"
+        return error if step == "CONNECT" else error + _READY
+
+
+_READY = b"Z\0\0\0\5I"
+"""ReadyForQuery, outside of a database transaction."""
 
 
 class _Cut(Exception):
@@ -52,6 +92,14 @@ class Plan:
     """Of a cut after COMMIT: what the server had answered by then."""
 
 
+@dataclass
+class RefusalPlan:
+    """One error to be answered; `happened` once it has been."""
+
+    refusal: Refusal
+    happened: asyncio.Event = field(default_factory=asyncio.Event)
+
+
 class CuttingProxy:
     """Made by `cutting`."""
 
@@ -61,8 +109,28 @@ class CuttingProxy:
         self.cuts: list[Place] = []
         self.writers = 0
         """How many connections of the committer have been made."""
+        self.live_writers: set[asyncio.StreamWriter] = set()
+        """The service's ends of them."""
+        self.refusals: list[Refusal] = []
         self._plan: Plan | None = None
+        self._refusal: RefusalPlan | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def refuse(self, refusal: Refusal) -> RefusalPlan:
+        """Answer the next writer that comes to the refusal's step by its error."""
+        assert self._refusal is None, "one refusal after the other"
+        self._refusal = RefusalPlan(refusal)
+        return self._refusal
+
+    def due_refusal(self, step: str) -> Refusal | None:
+        """The error to answer here and now."""
+        plan = self._refusal
+        if plan is None or plan.refusal.step != step:
+            return None
+        self._refusal = None
+        self.refusals.append(plan.refusal)
+        plan.happened.set()
+        return plan.refusal
 
     def arm(self, place: Place, skip: int = 0) -> Plan:
         """Cut the next writer's connection that comes to this place."""
@@ -87,8 +155,14 @@ class CuttingProxy:
                 await connection.run()
         finally:
             self._tasks.discard(task)
+            self.live_writers.discard(writer)
             for each in (writer, upstream_writer):
                 each.transport.abort()
+
+    def end_writers(self) -> None:
+        """End the connections of the committer, as they are."""
+        for writer in self.live_writers:
+            writer.transport.abort()
 
     async def close(self) -> None:
         """End all connections."""
@@ -136,6 +210,12 @@ class _Connection:
         self._is_writer = False
         self._plan: Plan | None = None
         """A cut that waits for the server's answer to COMMIT."""
+        self._taken: Plan | None = None
+        """The cut that this connection is about to make."""
+        self._is_given_up = False
+        """The service's side is cut already, the server's not yet."""
+        self._refusal: Refusal | None = None
+        """An error that takes the place of the answer to what was sent in COMMIT's stead."""
 
     async def run(self) -> None:
         """Until one direction ends."""
@@ -146,6 +226,9 @@ class _Connection:
             for one in both:
                 one.cancel()
             ended = await asyncio.gather(*both, return_exceptions=True)
+            if self._taken is not None and not self._taken.happened.is_set():
+                # Somebody else has ended the connection first.
+                self._proxy.put_back(self._taken)
         for outcome in ended:
             expected = (_Cut, asyncio.CancelledError, asyncio.IncompleteReadError, OSError)
             if isinstance(outcome, BaseException) and not isinstance(outcome, expected):
@@ -155,47 +238,77 @@ class _Connection:
         length = await self._reader.readexactly(4)
         body = await self._reader.readexactly(_LENGTH.unpack(length)[0] - 4)
         self._is_writer = _WRITER in body
-        self._proxy.writers += self._is_writer
-        self._upstream_writer.write(length + body)
+        if self._is_writer and (refusal := self._proxy.due_refusal("CONNECT")) is not None:
+            await _send(self._writer, refusal.answer)
+            self._writer.close()
+            raise _Cut
+        if self._is_writer:
+            self._proxy.writers += 1
+            self._proxy.live_writers.add(self._writer)
+        await _send(self._upstream_writer, length + body)
+        while not self._is_writer:
+            data = await self._reader.read(65536)
+            if not data:
+                return
+            await _send(self._upstream_writer, data)
         while True:
             kind, message = await _message(self._reader)
-            if self._is_writer:
-                await self._look(kind, message)
-            self._upstream_writer.write(message)
-            await self._upstream_writer.drain()
+            await self._look(kind, message)
+            await _send(self._upstream_writer, await self._refused(kind, message))
+
+    async def _refused(self, kind: bytes, message: bytes) -> bytes:
+        """What is sent on, when the message is to be answered by an error."""
+        if kind != b"Q" or self._plan is not None:
+            return message
+        step = _step_of(message)
+        refusal = self._proxy.due_refusal(step)
+        if refusal is None:
+            return message
+        if step == "BEGIN":
+            await _send(self._writer, refusal.answer)
+            return b""
+        # The server takes back what it says it could not do.
+        self._refusal = refusal
+        return b"Q" + _LENGTH.pack(13) + b"ROLLBACK\0"
 
     async def _look(self, kind: bytes, message: bytes) -> None:
         """Cut here, if it is planned."""
-        text = message[5:].rstrip(b"\0") if kind == b"Q" else b""
-        if text.startswith(b"BEGIN"):
+        step = _step_of(message) if kind == b"Q" else ""
+        if step == "BEGIN":
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
-        elif text == b"COMMIT":
+        elif step == "COMMIT":
             plan = self._proxy.chance(
-                Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER
-            )
+                Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
+                Place.COMMIT_LATE, Place.SILENCE,
+            )  # fmt: skip
         elif kind == b"d":
             plan = self._proxy.chance(Place.DURING_COPY)
         else:
             plan = None
         if plan is None:
             return
+        self._taken = plan
         if plan.place in (Place.BEFORE_BEGIN, Place.BEFORE_COMMIT):
             self._proxy.cut(plan)
         elif plan.place is Place.DURING_COPY:
-            self._upstream_writer.write(message[: len(message) // 2])
-            await self._flush()
+            await self._send_all(message[: len(message) // 2])
+            self._proxy.cut(plan)
+        elif plan.place is Place.COMMIT_LATE:
+            self._is_given_up = True
+            self._writer.transport.abort()
+            await asyncio.sleep(_LATE_SECONDS)
+            await self._send_all(message)
             self._proxy.cut(plan)
         elif plan.place is Place.COMMIT_ON_ITS_WAY:
-            self._upstream_writer.write(message)
-            await self._flush()
+            await self._send_all(message)
             self._proxy.cut(plan)
         else:
             self._plan = plan
 
-    async def _flush(self) -> None:
-        """Until the kernel has all of it: what is aborted after that still reaches the server."""
+    async def _send_all(self, data: bytes) -> None:
+        """To the server, until the kernel has all of it: what is aborted after that still gets there."""
         self._upstream_writer.transport.set_write_buffer_limits(0)
-        await self._upstream_writer.drain()
+        await _send(self._upstream_writer, data)
 
     async def _back(self) -> None:
         while True:
@@ -207,28 +320,60 @@ class _Connection:
                 data = b""
             if self._plan is not None:
                 data = await self._swallow(self._plan, data)
-            self._writer.write(data)
-            await self._writer.drain()
+            elif self._refusal is not None:
+                data = await self._replaced(self._refusal, data)
+            if not self._is_given_up:
+                await _send(self._writer, data)
 
     async def _swallow(self, plan: Plan, data: bytes) -> bytes:
         """Take the answer to COMMIT, to its end, and keep it from the caller; a refusal (40001) is handed on."""
-        while not data.endswith(b"Z\0\0\0\5I"):  # ReadyForQuery: outside of a database transaction again
-            more = await self._upstream_reader.read(65536)
-            if not more:
-                break
-            data += more
-        if data.startswith(b"E"):
-            self._plan = None
+        if plan.place is Place.SILENCE:
+            await asyncio.sleep(_SILENT_SECONDS)
+            self._proxy.cut(plan)
+        data = await self._to_ready(data)
+        if b"COMMIT\0" not in data or not data.endswith(_READY):
+            # Refused, or the server has gone before it answered.
+            self._plan = self._taken = None
             self._proxy.put_back(plan)
             return data
         plan.answered = data
         if plan.place is Place.ONE_BYTE_OF_ANSWER:
-            self._writer.write(data[:1])
             self._writer.transport.set_write_buffer_limits(0)
             with contextlib.suppress(OSError):
-                await self._writer.drain()
+                await _send(self._writer, data[:1])
         self._proxy.cut(plan)
         raise AssertionError("a cut ends the connection")
+
+    async def _replaced(self, refusal: Refusal, data: bytes) -> bytes:
+        """The error in place of the answer to ROLLBACK."""
+        await self._to_ready(data)
+        self._refusal = None
+        return refusal.answer
+
+    async def _to_ready(self, data: bytes) -> bytes:
+        """All of an answer, to its end or the connection's."""
+        while data[-6:-1] != _READY[:-1]:  # in whatever state it is ready
+            more = await self._upstream_reader.read(65536)
+            if not more:
+                break
+            data += more
+        return data
+
+
+def _step_of(message: bytes) -> str:
+    """What a simple query is about to do, by its text."""
+    text = message[5:].rstrip(b"\0")
+    if text.endswith(b"COMMIT"):  # with the seals before it
+        return "COMMIT"
+    return "BEGIN" if text.startswith(b"BEGIN") else ""
+
+
+async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
+    if writer.is_closing():
+        # uvloop takes it for a mistake of the program's.
+        raise ConnectionResetError("the other side has gone")
+    writer.write(data)
+    await writer.drain()
 
 
 async def _message(reader: asyncio.StreamReader) -> tuple[bytes, bytes]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 _ADDRESS = re.compile(r"^\s*gRPC +(\S+)", re.MULTILINE)
+_REST_ADDRESS = re.compile(r"^\s*REST +https?://([^/,\s]+)", re.MULTILINE)
 _LAST_LINE_OF_BANNER = "stop "
 _SAMPLE = re.compile(r'^ledger_commits_total\{outcome="(\w+)"\} ([0-9.e+]+)$', re.MULTILINE)
 
@@ -38,6 +39,7 @@ class ServeProcess:
         self.process = process
         self.log = log
         self.address = ""
+        self.rest = ""
         self._workers = workers
         self._metrics_port = metrics_port
         self._output: asyncio.Task[None] | None = None
@@ -74,6 +76,8 @@ class ServeProcess:
         found = _ADDRESS.search(banner)
         assert found is not None, banner
         self.address = found[1]
+        rest = _REST_ADDRESS.search(banner)
+        self.rest = rest[1] if rest is not None else ""
         self._output = asyncio.create_task(self._drop_output())
 
     async def _drop_output(self) -> None:

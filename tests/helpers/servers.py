@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import itertools
 import os
+import shutil
+import tempfile
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
 from ledger_service import bootstrap
+from ledger_service.application.signing import CheckpointKey
 from ledger_service.config import Listeners, Settings
 from ledger_service.storage.migrate import migrate
 from tests.helpers.rpc import Client, connect
@@ -77,9 +83,21 @@ async def cloned(server_dsn: str, template: str) -> AsyncIterator[str]:
         await _execute(server_dsn, f'DROP DATABASE "{name}" WITH (FORCE)')
 
 
+@functools.cache
+def checkpoint_key_file() -> Path:
+    """The file of a key that all test servers of this process sign with."""
+    folder = Path(tempfile.mkdtemp(prefix="ledger-test-key-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    file = folder / "checkpoint.pem"
+    file.write_bytes(CheckpointKey.generate().to_pem())
+    return file
+
+
 def settings_for(dsn: str, **changes: Any) -> Settings:
     """Settings of a test server: nothing happens by itself unless a test asks for it."""
-    values: dict[str, Any] = {"dsn": dsn, "expiry_interval_milliseconds": 0, "log_level": "error", **changes}
+    values: dict[str, Any] = {"dsn": dsn, "expiry_interval_milliseconds": 0, "log_level": "error"}
+    values["checkpoint_key"] = checkpoint_key_file()
+    values.update(changes)
     return Settings(**values)
 
 

@@ -225,7 +225,7 @@ async def test_the_directory_sees_numbers_only(ledger: str) -> None:
     [
         (database.CREDENTIALS_ROLE, {"credentials"}),
         (database.WRITER_ROLE, {"account_limits", "accounts", "categories", "commits", "entities", "entries", "events",
-                                "open_transactions", "transactions", *RECONCILIATION}),
+                                "open_transactions", "seals", "transactions", *RECONCILIATION}),
     ],
 )  # fmt: skip
 async def test_the_others_read_what_they_need(ledger: str, role: str, tables: set[str]) -> None:

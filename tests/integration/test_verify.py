@@ -238,7 +238,8 @@ async def test_the_command_says_what_it_found(ledger: str) -> None:
     code, output, errors = await run_cli("verify", dsn=ledger)
     assert (code, errors) == (0, "")
     assert re.fullmatch(
-        r"all rules hold: 3 entities, 13 accounts, 30 transactions, 78 events, 79 entries in [0-9.]+ s\n", output
+        r"all rules hold: 3 entities, 13 accounts, 30 transactions, 78 events, 79 entries, \d+ seals in [0-9.]+ s\n",
+        output,
     )
     await spoil(ledger, "UPDATE entries SET amount = amount + 1 WHERE wide IS NULL")
     code, output, errors = await run_cli("verify", "--max-breaks", "2", dsn=ledger)

@@ -117,6 +117,8 @@ class EntityCalls:
         self.ListEntities = UnaryCall(stub.ListEntities, settings)
         self.UpdateEntity = UnaryCall(stub.UpdateEntity, settings, keys.with_key)
         self.ArchiveEntity = UnaryCall(stub.ArchiveEntity, settings, keys.with_key)
+        self.GetCheckpoint = UnaryCall(stub.GetCheckpoint, settings)
+        self.GetConsistencyProof = UnaryCall(stub.GetConsistencyProof, settings)
 
 
 class AccountCalls:
@@ -158,6 +160,7 @@ class TransactionCalls:
         self.CreateTransaction = UnaryCall(stub.CreateTransaction, settings, keys.with_key)
         self.BatchCreateTransactions = UnaryCall(stub.BatchCreateTransactions, settings, keys.with_keys)
         self.GetTransaction = UnaryCall(stub.GetTransaction, settings)
+        self.GetTransactionProof = UnaryCall(stub.GetTransactionProof, settings)
         self.LookUpTransaction = UnaryCall(stub.LookUpTransaction, settings)
         self.ListTransactions = UnaryCall(stub.ListTransactions, settings)
         self.SearchTransactions = UnaryCall(stub.SearchTransactions, settings)

@@ -150,6 +150,11 @@ class Book:
     with the id of the account."""
     due: list[int] = field(default_factory=list)
     """Open transactions whose expire_time has passed, in the order in which they expired."""
+    sealed: int = 0
+    """Size of the entity's history tree (domain.sealing): up to which sequence it is sealed. The batch's own events are
+    in it as soon as they have their seal (domain.sealing.seals.seal_of)."""
+    peaks: bytes = b""
+    """The tree's peaks."""
 
     events: list[EventRow] = field(default_factory=list)
     entries: list[EntryRow] = field(default_factory=list)

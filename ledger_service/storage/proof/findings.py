@@ -24,6 +24,8 @@ class Rule(str, Enum):
     CHART = "chart of accounts"
     # Nor this: what counts in a reconciliation is what its events say, each line and transaction once.
     RECONCILED = "reconciliation"
+    # Nor this: what was committed is what its seal, and every checkpoint since, says.
+    SEALED = "seals"
 
 
 @dataclass(frozen=True, slots=True)

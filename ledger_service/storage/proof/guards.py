@@ -67,6 +67,9 @@ TRIGGERS = {
     ("credentials", "check_credential"): (_GIVEN, "check_credential"),
     ("entities", "check_entity"): (_AT_COMMIT, "check_entity"),
     ("entities", "check_entity_change"): (_CHANGED, "check_entity_change"),
+    ("seals", "immutable"): (_WHOLE, "refuse_change"),
+    ("seals", "check_seal"): (_MADE, "check_seal"),
+    ("commits", "check_sealed"): (_AT_COMMIT, "check_sealed"),
 }
 """By table and name: when each trigger must act, and its function."""
 
@@ -94,6 +97,7 @@ UNIQUE_INDEXES = {
     "reconciliation_reopenings": "ledger.reconciliation_revisions USING btree (entity_no, reopens) "
     "WHERE (reopens IS NOT NULL)",
     "reconciliation_stages_pkey": "ledger.reconciliation_stages USING btree (entity_no, stage_no)",
+    "seals_pkey": "ledger.seals USING btree (entity_no, last_sequence)",
     "account_limits_pkey": "ledger.account_limits USING btree (entity_no, account_no, currency)",
 }
 """Indexes that rules rest on when two writers race."""

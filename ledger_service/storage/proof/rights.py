@@ -18,7 +18,9 @@ from ledger_service.storage.database import (
 )
 from ledger_service.storage.proof.findings import Findings, Rule
 
-_ENTITY_DATA = ("accounts", "account_limits", "categories", "events", "entries", "commits", "open_transactions")
+_ENTITY_DATA = (
+    "accounts", "account_limits", "categories", "events", "entries", "commits", "open_transactions", "seals",
+)  # fmt: skip
 FACTS = (
     "reconciliation_profiles",
     "statement_files",
@@ -66,6 +68,7 @@ GRANTS = {
             "INSERT ON events_inlet",
             "INSERT ON entries_inlet",
             "INSERT ON categories",
+            "INSERT ON seals",
             "UPDATE (name, state, metadata, updated_time, sequence, revision) ON categories",
             (
                 "UPDATE (code, name, parent_no, currencies, state, metadata, updated_time, sequence, revision, "
@@ -104,7 +107,7 @@ GRANTS = {
     ),
     "public": frozenset(),
 }
-"""All that each role may do in the schema `ledger` (migrations 0003 to 0013); `public` is everybody."""
+"""All that each role may do in the schema `ledger` (migrations 0003 to 0014); `public` is everybody."""
 
 _BOUND = "(entity_no = (NULLIF(current_setting('ledger.entity_no'::text, true), ''::text))::integer)"
 POLICIES = {

@@ -21,14 +21,18 @@ LEFT JOIN LATERAL (
 ) o ON true
 
 -- name: entities
--- $1 entity numbers. The entities with their last sequence.
+-- $1 entity numbers. The entities with their last sequence and their newest seal.
 SELECT e.entity_no, e.entity_id, e.id_key, e.name, e.time_zone, e.state, e.metadata, e.created_time,
-       e.updated_time, e.revision, l.sequence
+       e.updated_time, e.revision, l.sequence, s.last_sequence AS sealed, s.peaks
 FROM unnest($1::int4[]) AS w (entity_no)
 JOIN entities e ON e.entity_no = w.entity_no
 CROSS JOIN LATERAL (
     SELECT v.sequence FROM events v WHERE v.entity_no = e.entity_no ORDER BY v.sequence DESC LIMIT 1
 ) l
+LEFT JOIN LATERAL (
+    SELECT w.last_sequence, w.peaks FROM seals w
+    WHERE w.entity_no = e.entity_no ORDER BY w.last_sequence DESC LIMIT 1
+) s ON true
 
 -- name: due
 -- $1 entity numbers, $2 now, $3 limit. Open transactions whose time is over, in the order in which it was.
@@ -195,10 +199,11 @@ INSERT INTO reconciliation_revisions
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: was_committed
--- $1 entity number, $2 the first sequence that it would have written, $3 the database transaction's number.
+-- $1 entity number, $2 the first sequence that it would have written and $3 when, $4 the database transaction's number.
+-- The number alone does not do: after a crash the server gives that of a lost one to another one.
 SELECT EXISTS (
     SELECT FROM commits c
-    WHERE c.entity_no = $1 AND c.last_sequence >= $2 AND c.writer = $3::text::xid8
+    WHERE c.entity_no = $1 AND c.first_sequence = $2 AND c.recorded_time = $3 AND c.writer = $4::text::xid8
 )
 
 -- name: insert_account

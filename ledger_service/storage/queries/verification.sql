@@ -71,6 +71,22 @@ FULL JOIN (
 ) v ON v.entity_no = a.entity_no AND v.account_no = a.account_no
 ORDER BY 1, 2, v.sequence
 
+-- name: seal_events
+-- Pass 4. Every column, in the order of domain.decide.book.EventRow.
+SELECT entity_no, sequence, kind, span, recorded_time, actor, idempotency_key, request_hash, transaction_no, revision,
+       status, postings_at, effective_time, expire_time, description, reference, counterparty, category_id, metadata,
+       reverses, account_no, detail
+FROM events ORDER BY entity_no, sequence
+
+-- name: seal_entries
+-- The key first, then every column in the order of domain.decide.book.EntryRow.
+SELECT entity_no, sequence, account_no, currency, number, kind, leg, side, amount, debits_posted, credits_posted,
+       debits_pending, credits_pending, effective_time, latest_effective, wide
+FROM entries ORDER BY entity_no, sequence
+
+-- name: seals
+SELECT entity_no, last_sequence, first_sequence, version, peaks, nodes FROM seals ORDER BY entity_no, last_sequence
+
 -- name: unknown_entities
 -- Sets: each row is a break, `what` says what.
 SELECT v.entity_no, NULL::int8 AS transaction_no, 'events of an entity that does not exist' AS what

@@ -1,0 +1,77 @@
+"""After a crash PostgreSQL gives the number of a lost database transaction to another one (found by tests.chaos).
+
+What a database transaction has written and not committed leaves no trace when the server is killed before its log is
+flushed, its number included. So the number alone does not tell whether a COMMIT without an answer was carried out.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING, Any
+
+from ledger_service.application.intake.fields import RawMoney
+from ledger_service.application.intake.transactions import create_transaction
+from ledger_service.application.ports import Unavailable
+from ledger_service.domain.commands import Unit
+from ledger_service.domain.decide import decide
+from ledger_service.storage.embedded import EmbeddedPostgres
+from ledger_service.storage.migrate import migrate
+from ledger_service.storage.write_session import WriteStore
+from tests.helpers.builders import ASSET, new_account, new_entity
+from tests.helpers.servers import ShiftedClock, serving
+from tests.helpers.sql import connected
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ledger_service.application.ports import Loaded
+
+
+async def write(session: Any, entity_no: int, key: str) -> Loaded:
+    """A batch of one transaction, up to COMMIT."""
+    command = create_transaction(
+        {"USD": 2}, "test", idempotency_key=key, postings=[], debit_account_id="cash", credit_account_id="wallet",
+        amount=RawMoney("USD", "1.00"), status=3,
+    )  # fmt: skip
+    unit = Unit(entity_no, [command])
+    await session.begin([entity_no])
+    loaded: Loaded = await session.load({entity_no: [unit]}, ShiftedClock(), 100)
+    assert await session.write(list(loaded.books.values()), decide(loaded.books[entity_no], [unit], []))
+    return loaded
+
+
+async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> None:
+    # The log writer sleeps, so that what is not committed is not flushed either.
+    postgres = await EmbeddedPostgres.start(
+        tmp_path / "data", progress=lambda _: None, settings={"wal_writer_delay": "10s", "autovacuum": "off"}
+    )
+    try:
+        await migrate(postgres.dsn, progress=lambda *_: None)
+        async with serving(postgres.dsn) as service:
+            entity = await new_entity(service.client)
+            await new_account(service.client, entity, "cash", ASSET)
+            await new_account(service.client, entity, "wallet")
+        async with connected(postgres.dsn) as connection:
+            number = await connection.fetchval("SELECT entity_no FROM ledger.entities WHERE entity_id = $1", entity)
+            await connection.execute("CHECKPOINT")
+
+        session = await WriteStore(postgres.dsn).open_session()
+        lost = await write(session, number, "lost")
+        os.kill(postgres.pid, signal.SIGKILL)
+        await postgres.wait()
+        try:
+            await session.rollback()
+        except Unavailable:
+            await session.close()
+        await postgres.restart(progress=lambda _: None)
+
+        another = await WriteStore(postgres.dsn).open_session()
+        written = await write(another, number, "another")
+        await another.commit()
+        assert written.writer == lost.writer, "the server has not used the number again: the test shows nothing"
+        assert await another.was_committed(written)
+        assert not await another.was_committed(lost)
+        await another.close()
+    finally:
+        await postgres.stop("immediate")
