@@ -771,30 +771,26 @@ BEGIN
     END IF;
     SELECT e.sequence >> 15 INTO part FROM events e WHERE e.entity_no = entity ORDER BY e.sequence DESC LIMIT 1;
     WHILE part >= 0 AND found < most LOOP
-        -- What was POSTED when it was created was never edited and never ended: its first event says all. Of the
-        -- others the present description and status decide.
-        SELECT array_agg(c.transaction_no) FILTER (WHERE c.is_posted),
-               array_agg(c.transaction_no) FILTER (WHERE NOT c.is_posted)
+        -- What was POSTED when it was created was never edited and never ended: its only description says all. Of the
+        -- others the present description and status decide. Each part by itself: a query for several, linked by "or",
+        -- makes much more work in the index.
+        SELECT array_agg(e.transaction_no) FILTER (WHERE e.is_posted),
+               array_agg(e.transaction_no) FILTER (WHERE NOT e.is_posted)
         INTO posted, others
-        FROM (
-            -- Each part by itself: a query for several, linked by "or", makes much more work in the index.
-            SELECT e.transaction_no, bool_or(e.is_posted) AS is_posted
-            FROM generate_series(GREATEST(part - width + 1, 0), part) AS p (part)
-            CROSS JOIN LATERAL (
-                SELECT v.transaction_no, v.revision = 1 AND v.status = 3 AS is_posted FROM events v
-                WHERE v.entity_no = entity
-                  AND search_words(v.entity_no, v.transaction_no, v.description) @@ search_part(entity, p.part, terms)
-                  AND v.description IS NOT NULL AND (v.revision = 1 OR v.kind = 2)
-                  AND (effective_from IS NULL OR v.effective_time >= effective_from)
-                  AND (effective_before IS NULL OR v.effective_time < effective_before)
-                  AND (v.revision > 1 OR v.status <> 3 OR 3 = ANY (statuses))
-                OFFSET 0
-            ) e
-            GROUP BY e.transaction_no
-        ) c;
+        FROM generate_series(GREATEST(part - width + 1, 0), part) AS p (part)
+        CROSS JOIN LATERAL (
+            SELECT v.transaction_no, v.revision = 1 AND v.status = 3 AS is_posted FROM events v
+            WHERE v.entity_no = entity
+              AND search_words(v.entity_no, v.transaction_no, v.description) @@ search_part(entity, p.part, terms)
+              AND v.description IS NOT NULL AND (v.revision = 1 OR v.kind = 2)
+              AND (effective_from IS NULL OR v.effective_time >= effective_from)
+              AND (effective_before IS NULL OR v.effective_time < effective_before)
+              AND (v.revision > 1 OR v.status <> 3 OR 3 = ANY (statuses))
+            OFFSET 0
+        ) e;
         IF others IS NOT NULL THEN
             others := ARRAY(
-                SELECT t.transaction_no FROM unnest(others) AS o (transaction_no)
+                SELECT t.transaction_no FROM (SELECT DISTINCT u.transaction_no FROM unnest(others) AS u (transaction_no)) o
                 CROSS JOIN LATERAL (
                     SELECT v.* FROM transactions v WHERE v.entity_no = entity AND v.transaction_no = o.transaction_no LIMIT 1
                 ) t
@@ -826,8 +822,8 @@ BEGIN
         found := found + here;
         part := part - width;
         looked_at := looked_at + width;
-        -- Twice as far back each time, but not much farther than it should take.
-        width := LEAST(width * 2, 256, (most - found) * looked_at * 5 / 4 / GREATEST(found, 1) + 1);
+        -- Farther back each time, but not much farther than it should take.
+        width := LEAST(width * 4, 256, (most - found) * looked_at * 11 / 10 / GREATEST(found, 1) + 1);
     END LOOP;
 END $$;
 
