@@ -1,5 +1,6 @@
--- The same rules at half the cost: what a statement or a commit did not touch is not looked at. Each quick look below only
--- tells whether the exact one, as it was, is needed; what it can't vouch for, the exact one decides.
+-- The same rules at less cost: what a statement or a commit did not touch is not looked at. Each quick look below only
+-- tells whether the exact one, as it was, is needed; what it can't vouch for, the exact one decides. And a search that
+-- costs what it tells.
 --
 -- A look-up here says by ORDER BY which index it means: without statistics, or with those of an empty table, an index
 -- on the entity alone seems as good, and each look-up would read all that the entity has.
@@ -499,7 +500,8 @@ BEGIN
         CROSS JOIN LATERAL (
             -- The original's newest revision; a reversal is never itself reversed, so these are all its events.
             SELECT v.postings_at FROM (
-                SELECT e.revision, e.postings_at FROM events e WHERE e.entity_no = NEW.entity_no AND e.sequence = r.reverses
+                SELECT e.revision, e.postings_at FROM events e
+                WHERE e.entity_no = NEW.entity_no AND e.sequence = r.reverses
                 UNION ALL
                 (SELECT e.revision, e.postings_at FROM events e
                  WHERE e.entity_no = NEW.entity_no AND e.transaction_no = r.reverses AND e.revision > 1
@@ -535,9 +537,9 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- The first sequence that this database transaction wrote in an entity; NULL: none. Its rows of commits are the entity's
--- newest, so they are found by going back from the end: `writer` has no index, and all commits of a large entity were
--- read for each account that was made.
+-- The first sequence that this database transaction wrote in an entity; NULL: none. Its rows of commits are the
+-- entity's newest, so they are found by going back from the end: `writer` has no index, and all commits of a large
+-- entity were read for each account that was made.
 CREATE FUNCTION ledger.first_written_now(entity int4) RETURNS int8 LANGUAGE plpgsql STABLE
 SET search_path = ledger, pg_temp AS $$
 DECLARE
@@ -562,7 +564,8 @@ LANGUAGE sql STABLE SET search_path = ledger, pg_temp AS $$
         SELECT FROM (SELECT first_written_now(entity) AS first OFFSET 0) c
         CROSS JOIN LATERAL (
             SELECT FROM events e
-            WHERE e.entity_no = entity AND e.sequence BETWEEN GREATEST(at, c.first) AND COALESCE(at, 9223372036854775807)
+            WHERE e.entity_no = entity
+              AND e.sequence BETWEEN GREATEST(at, c.first) AND COALESCE(at, 9223372036854775807)
               AND c.first IS NOT NULL AND e.account_no = account AND e.kind IN (9, 10)
               AND (event_kind IS NULL OR e.kind = event_kind)
             ORDER BY e.sequence LIMIT 1
@@ -663,9 +666,8 @@ CREATE CONSTRAINT TRIGGER check_chart AFTER INSERT ON ledger.commits DEFERRABLE 
 
 -- Search. The words of a description were found by an index that gives all there are, oldest first; the newest ones are
 -- wanted. So each word is in the index together with the entity and the part of its history, 32,768 events each:
--- '#7.3/rent' is "rent" in part 3 of entity 7. A search goes back part by part until it has enough: what it costs depends
--- on what it tells, not on the ledger's size. What is written goes to the index's newest end. An edit is of the part of
--- the transaction that it edits.
+-- '#7.3/rent' is "rent" in part 3 of entity 7. A search goes back part by part until it has enough: what it costs
+-- depends on what it tells, not on the ledger's size. An edit is of the part of the transaction that it edits.
 CREATE FUNCTION ledger.search_mark(entity int4, part int8) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT ' ''#' || entity::text || '.' || part::text || '/'
 $$;
@@ -693,13 +695,14 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT replace(replace(' ' || terms::text, '(''', '( '''), ' ''', ledger.search_mark(entity, part))::tsquery
 $$;
 
--- As in 0008. That of `entity || ''` is not immutable, and so the function was called, where it can be written out.
+-- As in 0008. `'#' || entity` is not immutable, `'#' || entity::text` is: now PostgreSQL writes the function out where
+-- it is used, at half the cost.
 CREATE OR REPLACE FUNCTION ledger.search_document(entity int4, value text) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
     SELECT array_to_tsvector(ARRAY['#' || entity::text]) || to_tsvector('simple'::regconfig, ledger.search_text(value))
 $$;
 
--- search_query of 0008 without the entity.
+-- What search_query of 0008 makes, without the entity.
 CREATE FUNCTION ledger.search_terms(words text[], prefixes text[], phrases text[]) RETURNS tsquery
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = ledger, pg_temp AS $$
 DECLARE
@@ -790,9 +793,11 @@ BEGIN
         ) e;
         IF others IS NOT NULL THEN
             others := ARRAY(
-                SELECT t.transaction_no FROM (SELECT DISTINCT u.transaction_no FROM unnest(others) AS u (transaction_no)) o
+                SELECT t.transaction_no
+                FROM (SELECT DISTINCT u.transaction_no FROM unnest(others) AS u (transaction_no)) o
                 CROSS JOIN LATERAL (
-                    SELECT v.* FROM transactions v WHERE v.entity_no = entity AND v.transaction_no = o.transaction_no LIMIT 1
+                    SELECT v.* FROM transactions v
+                    WHERE v.entity_no = entity AND v.transaction_no = o.transaction_no LIMIT 1
                 ) t
                 WHERE t.status = ANY (statuses)
                   AND search_document(entity, t.description) @@ (('''#' || entity || '''')::tsquery && terms));
@@ -813,7 +818,8 @@ BEGIN
                     WHERE x.entity_no = entity AND x.sequence = t.postings_at AND x.kind IN (1, 2, 4) AND x.side = 1
                     GROUP BY x.currency
                     HAVING sum(COALESCE(x.wide[1], x.amount)) >= COALESCE((amounts -> x.currency ->> 0)::numeric, 0)
-                       AND sum(COALESCE(x.wide[1], x.amount)) <= COALESCE((amounts -> x.currency ->> 1)::numeric, 'Infinity')
+                       AND sum(COALESCE(x.wide[1], x.amount))
+                           <= COALESCE((amounts -> x.currency ->> 1)::numeric, 'Infinity')
                     LIMIT 1
                 ) x
                 ORDER BY c.transaction_no DESC LIMIT most - found;
@@ -827,9 +833,11 @@ BEGIN
     END LOOP;
 END $$;
 
-REVOKE ALL ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words, ledger.search_part, ledger.search_terms,
-    ledger.search_candidates FROM PUBLIC;
+REVOKE ALL ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words, ledger.search_part,
+    ledger.search_terms, ledger.search_candidates FROM PUBLIC;
 REVOKE ALL ON FUNCTION ledger.search_document FROM ledger_service;
--- Who reads may call what is in the index: who may not would see it otherwise than the planner does for the owner.
-GRANT EXECUTE ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words TO ledger_service, ledger_reader;
+-- Who reads may call what is in the index as well: for whom may not it is not written out, and then the owner's
+-- search, in the same session, would not know it again.
+GRANT EXECUTE ON FUNCTION ledger.search_mark, ledger.search_vector, ledger.search_words
+    TO ledger_service, ledger_reader;
 GRANT EXECUTE ON FUNCTION ledger.search_terms, ledger.search_candidates TO ledger_reader;
