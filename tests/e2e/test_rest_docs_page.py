@@ -47,6 +47,7 @@ def use(browser: Any, url: str, picture: Path) -> None:
         "Categories",
         "Reconciliations",
         "Entities",
+        "Proofs",
     ]
     browser.save_screenshot(str(picture))
 
