@@ -139,7 +139,9 @@ def test_all_of_them_are_applied_when_nothing_fails() -> None:
     assert all(isinstance(one, Applied) for one in outcomes), outcomes
     unchanged = {name for name, value in state(book).items() if value == before[name]}
     # What is read for one check and never written stays as it is.
-    assert unchanged == {"now", "due", "heights", "frozen", "sealed", "peaks", "_undo"}, "every other is changed, and taken back below"
+    assert unchanged == {"now", "due", "heights", "frozen", "sealed", "peaks", "_undo"}, (
+        "every other is changed, and taken back below"
+    )
 
 
 @pytest.mark.parametrize("count", range(20))
