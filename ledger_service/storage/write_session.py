@@ -189,7 +189,8 @@ class WriteSession:
         if first is None:
             return False
         chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
-        await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks, lambda: sum(len(book.events) for book in books))
+        tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks)
+        _expect(tag, f"COPY {sum(len(book.events) for book in books)}")
         written = self._written = [book for book in books if book.events]
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
@@ -202,7 +203,8 @@ class WriteSession:
             chunks = copying.entry_chunks(entries)
             if isinstance(chunks, Iterator):
                 chunks = self._sealing(chunks)
-            await self._copy("entries_inlet", copying.ENTRY_COLUMNS, chunks, lambda: len(entries))
+            tag = await self._copy("entries_inlet", copying.ENTRY_COLUMNS, chunks)
+            _expect(tag, f"COPY {len(entries)}")
         if not self._last_statement:
             self._seal()
         for book in written:
@@ -274,12 +276,9 @@ class WriteSession:
             ],
         )
 
-    async def _copy(
-        self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes], count: Callable[[], int]
-    ) -> None:
+    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes]) -> str:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        tag = await copying.copy(self._connection, inlet, columns, chunks)
-        _expect(tag, f"COPY {count()}")
+        return await copying.copy(self._connection, inlet, columns, chunks)
 
 
 class _Decided:
