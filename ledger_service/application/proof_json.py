@@ -5,11 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from ledger_service.application.proving import ConsistencyProof, TransactionProof
-from ledger_service.domain.sealing.checkpoint import EPOCH, Checkpoint, Head, key_id_of, time_text
+from ledger_service.domain.sealing.checkpoint import Checkpoint, Head, key_id_of, time_text
+from ledger_service.domain.sealing.record import microseconds_of
 
 FORMAT = "ledger-service checkpoints v1"
 MAX_FILE_BYTES = 64 * 1024 * 1024
@@ -77,7 +78,7 @@ def read_checkpoints(data: bytes) -> list[Checkpoint]:
 
 
 def _checkpoint(found: dict[str, Any]) -> Checkpoint:
-    recorded = (datetime.fromisoformat(found["recordedTime"]) - EPOCH) // timedelta(microseconds=1)
+    recorded = microseconds_of(datetime.fromisoformat(found["recordedTime"]))
     head = Head(str(found["entityId"]), int(found["sequence"]), bytes.fromhex(found["root"]), recorded)
     checkpoint = Checkpoint(head, bytes.fromhex(found["publicKey"]), bytes.fromhex(found["signature"]))
     if head.sequence < 1 or checkpoint_object(checkpoint) != found:

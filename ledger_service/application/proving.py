@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from ledger_service.application.access import Principal, authorize
@@ -13,10 +13,9 @@ from ledger_service.application.reads import transaction_no, transaction_not_fou
 from ledger_service.application.signing import CheckpointKey
 from ledger_service.domain.account import Entity
 from ledger_service.domain.errors import LedgerError, Reason, invalid
-from ledger_service.domain.sealing.checkpoint import EPOCH, Checkpoint, Head
+from ledger_service.domain.sealing.checkpoint import Checkpoint, Head
+from ledger_service.domain.sealing.record import microseconds_of
 from ledger_service.domain.sealing.tree import Range, consistency_ranges, inclusion_ranges
-
-_MICROSECOND = timedelta(microseconds=1)
 
 
 class HistoryStore(Protocol):
@@ -145,4 +144,4 @@ class Proving:
     async def _signed(self, key: CheckpointKey, entity: Entity, sequence: int) -> Checkpoint:
         [root] = await self._history.range_hashes(entity.entity_no, [(0, sequence)])
         recorded = await self._history.recorded_time(entity.entity_no, sequence)
-        return key.sign(Head(entity.entity_id, sequence, root, (recorded - EPOCH) // _MICROSECOND))
+        return key.sign(Head(entity.entity_id, sequence, root, microseconds_of(recorded)))

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
+from ledger_service.domain.sealing.record import EPOCH
 from ledger_service.domain.sealing.tree import HASH_BYTES
 
 SIGNATURE_BYTES = 64
 KEY_BYTES = 32
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Head(NamedTuple):

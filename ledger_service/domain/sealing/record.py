@@ -38,12 +38,17 @@ _WIDE_BYTES = Struct(">H")
 _FIXED_PACK, _ENTRY_PACK = _FIXED.pack, _ENTRY.pack
 _CURRENCY_BYTES = 12
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
 
 class Unrecordable(ValueError):
     """A row that no ledger can have written: a value has no place in the canonical form."""
+
+
+def microseconds_of(moment: datetime) -> int:
+    """A time as records and heads have it: microseconds since 1970."""
+    return (moment - EPOCH) // _MICROSECOND
 
 
 class Moments(dict[Any, int]):
@@ -53,7 +58,7 @@ class Moments(dict[Any, int]):
         super().__init__({None: 0})
 
     def __missing__(self, moment: datetime) -> int:
-        self[moment] = found = (moment - _EPOCH) // _MICROSECOND
+        self[moment] = found = microseconds_of(moment)
         return found
 
 
