@@ -5,7 +5,8 @@
 VENV := .venv/bin
 # More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
 ARGS ?=
-# Test processes side by side; each starts a PostgreSQL of its own. A test file stays in one process.
+# Test processes side by side; each starts a PostgreSQL of its own. A test file stays in one process;
+# the slow ones begin first (tests/helpers/order.py).
 JOBS ?= 2
 # Another interpreter than the first python3 that is new enough: make run PYTHON=python3.12
 export PYTHON
@@ -31,7 +32,7 @@ demo: ## run the marketplace demo against a service that is running
 
 test: ## set up what is missing and run the whole suite
 	@scripts/setup dev
-	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## format, lint, types, layers, proto lint, lock files
 	@scripts/setup dev
