@@ -17,7 +17,7 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BETWEEN_COLLECTIONS = 100
+_BETWEEN_COLLECTIONS = 1
 """Schedules; each leaves some hundred objects that refer to each other in circles."""
 
 

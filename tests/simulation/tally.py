@@ -26,7 +26,7 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     ),
     "around it": (
         "database away", "session ended", "lock held elsewhere", "item refused", "process killed", "process drained",
-        "drain out of time", "caller cancelled",
+        "drain out of time", "caller cancelled", "sent twice at once",
     ),
     "resolver": ("found carried out", "found not carried out", "came before a late COMMIT"),
     "committer": (

@@ -86,7 +86,9 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def sleep(self, seconds: float) -> asyncio.Future[None]:
         """To be awaited: asyncio.sleep without its coroutine."""
         future: asyncio.Future[None] = asyncio.Future(loop=self)
-        self.call_at(self._now + seconds, _wake, future)
+        self._timers_made += 1
+        when = self._now + seconds
+        heapq.heappush(self._timers, (when, self._timers_made, Call(when, _wake, (future,))))
         return future
 
     def time(self) -> float:
