@@ -296,13 +296,16 @@ class World:
         self.requests: list[Request] = []
         self.poisoned: set[str] = set()
         """Keys that the database refused at first."""
+        self._calling = 0
+        """Callers that have not ended."""
         self._is_over = False
 
     async def run(self) -> None:
         """Everything that happens; at the end the database is well and all is answered."""
         self.processes = [Process(self.store, self.chance) for _ in range(self.chance.choice([1, 2]))]
         self.store.trouble = self.chance.choice([0.0, 0.02, 0.1, 0.3])
-        callers = [asyncio.create_task(self._caller(number)) for number in range(self.chance.randint(1, 5))]
+        self._calling = self.chance.randint(1, 5)
+        callers = [asyncio.create_task(self._caller(number)) for number in range(self._calling)]
         trouble = asyncio.create_task(self._troubles(self.loop.time() + _FAULTS))
         async with asyncio.timeout(_FAULTS + PATIENCE):
             await trouble
@@ -323,8 +326,8 @@ class World:
         chance = self.chance
         kinds = [self._end_session, self._go_away, self._hold_elsewhere, self._kill, self._replace]
         wanted = chance.sample(kinds, chance.randint(0, len(kinds)))
-        while self.loop.time() < until and wanted:
-            await self.loop.sleep(chance.uniform(0.0, 2.0))
+        while self.loop.time() < until and wanted and self._calling:
+            await self.loop.sleep(chance.uniform(0.0, chance.choice([0.05, 0.5, 2.0])))
             await chance.choice(wanted)()
 
     async def _end_session(self) -> None:
@@ -368,7 +371,8 @@ class World:
     async def _caller(self, caller: int) -> None:
         chance = self.chance
         for number in range(chance.randint(1, 3)):
-            await self.loop.sleep(chance.uniform(0.0, 2.0))
+            # Often in bursts: what has queued up together is written together.
+            await self.loop.sleep(chance.uniform(0.0, chance.choice([0.0, 0.02, 0.1, 2.0, 7.0])))
             request = self._new_request(chance, f"{caller}-{number}")
             self.requests.append(request)
             tries = chance.choice([1, 2, 5])
@@ -376,6 +380,7 @@ class World:
                 # Who does not know sends again: some for ever, some until they have lost interest.
                 tries -= 1 if self._is_over or chance.random() < 0.5 else 0
                 await self.loop.sleep(chance.expovariate(1.0))
+        self._calling -= 1
 
     def _new_request(self, chance: random.Random, name: str) -> Request:
         commands = []
