@@ -1,8 +1,8 @@
 """In which order pytest-xdist hands out test files: the slow ones first, so that no worker is left alone with one.
 
-A file is one piece of work (`--dist loadfile`): what its tests share is made once. xdist would begin with the files that
-have the most tests, which says little of their time; `make test` tells it not to (`--no-loadscope-reorder`), and the
-order of the collection, which is made here, counts.
+A file is one piece of work (`--dist loadfile`): what its tests share is made once. xdist would begin with the files
+that have the most tests, which says little of their time; `make test` tells it not to (`--no-loadscope-reorder`), and
+the order of the collection, which is made here, counts.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What schedules have gone through: how often each fault fired, what the committer did about it, what callers were told.
+"""What schedules have gone through: faults, what the committer did about them, what callers were told, how often.
 
 A schedule that nothing happens in proves nothing. Everything that can happen is in EXPECTED, so that what a run has
 missed is seen.

@@ -87,9 +87,9 @@ class SimSession(FakeSession):
         self.written = None
         self._release()
 
-    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
         is_kept = self.locks >= set(entity_nos)
-        got = await super().begin(entity_nos)
+        got = await super().lock(entity_nos)
         if is_kept:
             self.store.tally.count("committer", "lock kept for the next batch")
         if len(got) < len(entity_nos):
@@ -155,6 +155,8 @@ class SimStore(FakeStore):
         self.tally = tally
         self.trouble = 0.0
         """How likely a step is to fail."""
+        self.speed = chance.choice([200.0, 200.0, 20.0])
+        """Steps that it makes in a second."""
         self.is_away = False
         self._last: tuple[object, str] = (self, "")
         for ledger in self.ledgers.values():
@@ -170,7 +172,7 @@ class SimStore(FakeStore):
 
     async def step(self, name: str) -> None:
         chance = self.chance
-        await self.loop.sleep(chance.expovariate(200.0) if chance.random() < 0.98 else chance.uniform(0, 2.0))
+        await self.loop.sleep(chance.expovariate(self.speed) if chance.random() < 0.98 else chance.uniform(0, 2.0))
         if self.is_away:
             self.break_off(name, "database away")
         if chance.random() >= self.trouble * _LIKELY.get(name, 1.0):
@@ -208,14 +210,15 @@ _FATES = {"done": "carried out", "dropped": "not carried out", "late": "carried 
 
 
 class CountingObserver:
-    """See ports.Observer."""
+    """See ports.Observer. What it finds wrong is a complaint: the real one never fails the committer either."""
 
-    def __init__(self, tally: Tally) -> None:
+    def __init__(self, loop: VirtualLoop, tally: Tally) -> None:
+        self._loop = loop
         self._tally = tally
 
     def committed(self, events: int, seconds: float) -> None:
-        assert events > 0
-        assert seconds >= 0
+        if events <= 0 or seconds < 0:
+            self._loop.complaints.append(f"committed {events} events in {seconds} s")
         self._tally.count("committer", "committed")
 
     def aborted(self) -> None:
@@ -227,7 +230,8 @@ class CountingObserver:
     def failed(self) -> None: ...
 
     def queued(self, commands: int) -> None:
-        assert commands >= 0
+        if commands < 0:
+            self._loop.complaints.append(f"{commands} commands are in the queue")
 
     def refused(self, reason: str) -> None: ...
 
@@ -239,19 +243,19 @@ class Process:
 
     def __init__(self, store: SimStore, chance: random.Random) -> None:
         limits = CommitterLimits(
-            max_queued_commands=chance.choice([6, 60]),
+            max_queued_commands=chance.choice([10, 60, 60]),
             max_commit_commands=chance.choice([3, 10, 100]),
             max_commit_postings=1000,
-            lanes=chance.choice([1, 2, 3]),
-            write_timeout_seconds=chance.choice([0.5, 2.0, WRITE_TIMEOUT]),
+            lanes=chance.choice([1, 1, 2, 3]),
+            write_timeout_seconds=chance.choice([0.05, 0.5, WRITE_TIMEOUT]),
         )
-        self.committer = Committer(store, limits, CountingObserver(store.tally), DatabaseClock(), chance)
+        self.committer = Committer(store, limits, CountingObserver(store.loop, store.tally), DatabaseClock(), chance)
         self.committer.start()
         # The one token there is needs no look into the directory.
         authenticator = Authenticator(cast("DirectoryStore", store), "pepper", TOKEN, store.loop.time)
         self.admission = Admission(
             authenticator,
-            AdmissionLimits(chance.choice([0.0, 0.0, 0.0, 3.0]), 4, chance.choice([2, 100, 100, 100])),
+            AdmissionLimits(3.0 if chance.random() < 0.1 else 0.0, 4, 2 if chance.random() < 0.1 else 100),
             store.loop.time,
             sleep=store.loop.sleep,
         )
@@ -296,6 +300,8 @@ class World:
         self.requests: list[Request] = []
         self.poisoned: set[str] = set()
         """Keys that the database refused at first."""
+        self._pace = self.chance.choice([0.0, 0.0, 0.05, 2.0])
+        """The longest that callers wait between requests, mostly."""
         self._calling = 0
         """Callers that have not ended."""
         self._is_over = False
@@ -337,7 +343,7 @@ class World:
 
     async def _go_away(self) -> None:
         self.store.is_away = True
-        await self.loop.sleep(self.chance.uniform(0.0, 3.0))
+        await self.loop.sleep(self.chance.uniform(0.0, self.chance.choice([0.3, 3.0])))
         self.store.is_away = False
 
     async def _hold_elsewhere(self) -> None:
@@ -369,18 +375,25 @@ class World:
         await old.kill()
 
     async def _caller(self, caller: int) -> None:
-        chance = self.chance
-        for number in range(chance.randint(1, 3)):
-            # Often in bursts: what has queued up together is written together.
-            await self.loop.sleep(chance.uniform(0.0, chance.choice([0.0, 0.02, 0.1, 2.0, 7.0])))
-            request = self._new_request(chance, f"{caller}-{number}")
-            self.requests.append(request)
-            tries = chance.choice([1, 2, 5])
-            while not await self._send_some(request) and tries:
-                # Who does not know sends again: some for ever, some until they have lost interest.
-                tries -= 1 if self._is_over or chance.random() < 0.5 else 0
-                await self.loop.sleep(chance.expovariate(1.0))
+        """Several requests, one after the other or, as often, all at once: they queue up and are written together."""
+        names = [f"{caller}-{number}" for number in range(self.chance.randint(1, 3))]
+        if self.chance.random() < 0.5:
+            await asyncio.gather(*map(self._carry_through, names))
+        else:
+            for name in names:
+                await self._carry_through(name)
         self._calling -= 1
+
+    async def _carry_through(self, name: str) -> None:
+        chance = self.chance
+        await self.loop.sleep(chance.uniform(0.0, chance.choice([self._pace, self._pace, self._pace, 7.0])))
+        request = self._new_request(chance, name)
+        self.requests.append(request)
+        tries = chance.choice([1, 2, 5])
+        while not await self._send_some(request) and tries:
+            # Who does not know sends again: some for ever, some until they have lost interest.
+            tries -= 1 if self._is_over or chance.random() < 0.5 else 0
+            await self.loop.sleep(chance.expovariate(1.0))
 
     def _new_request(self, chance: random.Random, name: str) -> Request:
         commands = []
