@@ -17,8 +17,8 @@ from tests.simulation.world import World
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_BETWEEN_COLLECTIONS = 1
-"""Schedules; each leaves some hundred objects that refer to each other in circles."""
+_BETWEEN_COLLECTIONS = 20
+"""Schedules; each leaves some objects that refer to each other in circles."""
 
 
 class BrokenScheduleError(AssertionError):
@@ -38,14 +38,16 @@ def run(seeds: Iterable[int]) -> Tally:
 
 def _run_one(seed: int, tally: Tally) -> None:
     loop = VirtualLoop()
+    world = World(seed, loop, tally)
     try:
-        world = World(seed, loop, tally)
         loop.run_until_complete(world.run())
         left = loop.left()
         assert not left, f"left behind: {left}"
         assert not loop.complaints, loop.complaints
         tally.answers += judge(world)
         tally.schedules += 1
+        loop.forget()
+        world.store.forget()
     except (Exception, asyncio.CancelledError) as error:
         raise BrokenScheduleError(
             f"schedule {seed}: {type(error).__name__}: {error}\n"

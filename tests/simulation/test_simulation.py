@@ -89,12 +89,6 @@ def _told_and_kept(self: Any, batch: Any) -> None:
                 self._committer.fail(one, lane._unavailable())
 
 
-def _behind_the_others(self: Any, entity_no: int, submissions: Any) -> None:
-    """What could not be written goes to the end of the line."""
-    self._busy.discard(entity_no)
-    self._waiting.setdefault(entity_no, queue.deque()).extend(submissions)
-
-
 async def _answered_too_early(self: Any, session: Any, _loaded: Any) -> bool:
     """The answer does not wait for the COMMIT."""
     with lane.contextlib.suppress(Exception):

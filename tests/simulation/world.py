@@ -137,6 +137,12 @@ class SimSession(FakeSession):
             self.store.tally.count("conflict in", "waiting for the lock")
             raise Conflict("55P03: lock timeout") from None
 
+    def _apply(self, books: Sequence[Book]) -> None:
+        super()._apply(books)
+        now = self.store.loop.time()
+        for book in books:
+            self.store.made[book.entity.entity_no].update((event.sequence, now) for event in book.events)
+
     def _refuse_poison(self, step: str, books: Sequence[Book]) -> None:
         try:
             super()._refuse_poison(step, books)
@@ -157,6 +163,8 @@ class SimStore(FakeStore):
         """How likely a step is to fail."""
         self.speed = chance.choice([200.0, 200.0, 20.0])
         """Steps that it makes in a second."""
+        self.made: dict[int, dict[int, float]] = {entity_no: {} for entity_no in entity_nos}
+        """When each event was committed: for each entity, by its sequence."""
         self.is_away = False
         self._last: tuple[object, str] = (self, "")
         for ledger in self.ledgers.values():
@@ -195,6 +203,12 @@ class SimStore(FakeStore):
             raise CommitUnknown(f"commit: {why}")
         self.tally.count("around it", why)
         raise Unavailable(f"{name}: {why}")
+
+    def forget(self) -> None:
+        """Let go of the sessions, which know the store."""
+        self.sessions.clear()
+        self.owners.clear()
+        self._last = None, ""
 
     def note(self, session: object, name: str) -> None:
         """A step has come through."""
@@ -241,7 +255,7 @@ class CountingObserver:
 class Process:
     """A serving process: its door and its committer, until it is killed."""
 
-    def __init__(self, store: SimStore, chance: random.Random) -> None:
+    def __init__(self, store: SimStore, authenticator: Authenticator, chance: random.Random) -> None:
         limits = CommitterLimits(
             max_queued_commands=chance.choice([10, 60, 60]),
             max_commit_commands=chance.choice([3, 10, 100]),
@@ -251,8 +265,6 @@ class Process:
         )
         self.committer = Committer(store, limits, CountingObserver(store.loop, store.tally), DatabaseClock(), chance)
         self.committer.start()
-        # The one token there is needs no look into the directory.
-        authenticator = Authenticator(cast("DirectoryStore", store), "pepper", TOKEN, store.loop.time)
         self.admission = Admission(
             authenticator,
             AdmissionLimits(3.0 if chance.random() < 0.1 else 0.0, 4, 2 if chance.random() < 0.1 else 100),
@@ -296,6 +308,8 @@ class World:
         self.chance = random.Random(seed)
         self.entity_nos = list(range(1, self.chance.choice([1, 1, 2, 4]) + 1))
         self.store = SimStore(self.chance, self.entity_nos, loop, tally)
+        # The one token there is needs no look into the directory.
+        self.authenticator = Authenticator(cast("DirectoryStore", self.store), "pepper", TOKEN, loop.time)
         self.processes: list[Process] = []
         self.requests: list[Request] = []
         self.poisoned: set[str] = set()
@@ -308,7 +322,7 @@ class World:
 
     async def run(self) -> None:
         """Everything that happens; at the end the database is well and all is answered."""
-        self.processes = [Process(self.store, self.chance) for _ in range(self.chance.choice([1, 2]))]
+        self.processes = [self._new_process() for _ in range(self.chance.choice([1, 2]))]
         self.store.trouble = self.chance.choice([0.0, 0.02, 0.1, 0.3])
         self._calling = self.chance.randint(1, 5)
         callers = [asyncio.create_task(self._caller(number)) for number in range(self._calling)]
@@ -321,6 +335,9 @@ class World:
                 assert await process.committer.drain(PATIENCE), "what was accepted is not carried through"
                 process.assert_idle()
                 await process.committer.stop()
+
+    def _new_process(self) -> Process:
+        return Process(self.store, self.authenticator, self.chance)
 
     def _heal(self) -> None:
         self._is_over = True
@@ -357,7 +374,7 @@ class World:
     async def _kill(self) -> None:
         place = self.chance.randrange(len(self.processes))
         self.tally.count("around it", "process killed")
-        old, self.processes[place] = self.processes[place], Process(self.store, self.chance)
+        old, self.processes[place] = self.processes[place], self._new_process()
         await old.kill()
 
     async def _replace(self) -> None:
@@ -367,7 +384,7 @@ class World:
         draining = asyncio.ensure_future(old.committer.drain(self.chance.choice([0.1, 5.0])))
         # Callers notice late that it takes nothing any more.
         await self.loop.sleep(self.chance.choice([0.0, self.chance.uniform(0.0, 1.0)]))
-        self.processes[place] = Process(self.store, self.chance)
+        self.processes[place] = self._new_process()
         if await draining:
             assert old.committer.queue.commands == 0, "drained, and something still waits"
         else:
