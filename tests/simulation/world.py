@@ -360,7 +360,7 @@ class World:
 
     async def _go_away(self) -> None:
         self.store.is_away = True
-        await self.loop.sleep(self.chance.uniform(0.0, self.chance.choice([0.3, 3.0])))
+        await self.loop.sleep(self.chance.uniform(0.0, self.chance.choice([0.2, 2.0])))
         self.store.is_away = False
 
     async def _hold_elsewhere(self) -> None:
@@ -448,7 +448,7 @@ class World:
         process.callers.add(sending)
         over = self.loop.create_future()
         sending.add_done_callback(lambda _: over.done() or over.set_result(None))
-        wait = self.chance.choice([None, None, None, 0.0, 0.01, 0.2])
+        wait = self.chance.choice([None, None, None, None, 0.0, 0.01, 0.2])
         timer = None if wait is None else self.loop.call_later(wait, self._cancel, sending)
         await over
         if timer is not None:
