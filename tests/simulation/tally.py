@@ -31,7 +31,8 @@ EXPECTED: dict[str, tuple[str, ...]] = {
     "resolver": ("found carried out", "found not carried out", "came before a late COMMIT"),
     "committer": (
         "several entities in a batch", "several calls in a batch", "lock kept for the next batch", "entity put back",
-        "nothing to write", "batch aborted", "outcome resolved", "committed",
+        "decided ahead", "written as decided ahead", "decided ahead in vain", "nothing to write", "batch aborted",
+        "outcome resolved", "committed",
     ),
     "callers were told": (
         "applied", "applied, a replay", "applied, from the record", "refused, recorded", "refused, a replay",

@@ -30,11 +30,12 @@ from ledger_service.domain.transaction import Status
 from tests.helpers.fake_store import FakeSession, FakeStore, account
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ledger_service.application.ports import Clock, DirectoryStore, Loaded
     from ledger_service.domain.decide import Outcome
     from ledger_service.domain.decide.book import Book
+    from tests.helpers.fake_store import FakeRows
     from tests.simulation.tally import Tally
     from tests.simulation.virtual_loop import VirtualLoop
 
@@ -103,8 +104,17 @@ class SimSession(FakeSession):
             self.store.tally.count("committer", "several calls in a batch")
         return await super().load(units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        is_written = await super().write(books, steps)
+    def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
+        self.store.tally.count("committer", "decided ahead")
+        return super().follow(loaded, units)
+
+    async def still_follows(self, following: Loaded, clock: Clock) -> bool:
+        is_so = await super().still_follows(following, clock)
+        self.store.tally.count("committer", "written as decided ahead" if is_so else "decided ahead in vain")
+        return is_so
+
+    async def write(self, rows: FakeRows, made: Callable[[], None]) -> bool:
+        is_written = await super().write(rows, made)
         if not is_written:
             self.store.tally.count("committer", "nothing to write")
         return is_written
@@ -262,6 +272,8 @@ class Process:
             max_commit_postings=1000,
             lanes=chance.choice([1, 1, 2, 3]),
             write_timeout_seconds=chance.choice([0.05, 0.5, WRITE_TIMEOUT]),
+            stint_seconds=chance.choice([0.05, 1.0]),
+            least_ahead=chance.choice([1, 1, 3, 100]),
         )
         self.committer = Committer(store, limits, CountingObserver(store.loop, store.tally), DatabaseClock(), chance)
         self.committer.start()
