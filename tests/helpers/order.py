@@ -73,7 +73,12 @@ _ORDINARY = 0
 
 def slow_files_first(items: list[pytest.Item]) -> None:
     """Sorts in place; the order inside of a file stays."""
-    items.sort(key=lambda item: -SECONDS.get(file_of(item.nodeid), _ORDINARY))
+
+    def place(item: pytest.Item) -> tuple[int, str]:
+        file = file_of(item.nodeid)
+        return -SECONDS.get(file, _ORDINARY), file
+
+    items.sort(key=place)
 
 
 def slowest_files(reports: Iterable[pytest.TestReport], most: int) -> Sequence[tuple[str, float]]:

@@ -49,6 +49,7 @@ def _run_one(seed: int, tally: Tally) -> None:
         loop.forget()
         world.store.forget()
     except (Exception, asyncio.CancelledError) as error:
+        loop.abandon()
         raise BrokenScheduleError(
             f"schedule {seed}: {type(error).__name__}: {error}\n"
             f"again: python -m tests.simulation --first {seed} --schedules 1"

@@ -7,6 +7,7 @@ than asyncio's own loop with a selector that waits for nothing, and what a sched
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import heapq
 from collections import deque
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -70,15 +71,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
     def run_until_complete(self, coroutine: Coroutine[Any, Any, T]) -> T:  # type: ignore[override]
         """Its result. Raises StuckError, what the coroutine raises, and what a plain callback raises."""
         main = self.create_task(coroutine)
-        asyncio._set_running_loop(self)
-        try:
-            while True:
-                self._run_ready()
-                if main.done():
-                    return main.result()
-                self._jump()
-        finally:
-            asyncio._set_running_loop(None)
+        self._run_until(main.done)
+        return main.result()
+
+    def abandon(self) -> None:
+        """After a run that went wrong: end all that is still under way, as far as it can be ended."""
+        self._calls_left = _MOST_CALLS
+        for task in self.tasks:
+            task.cancel()
+        with contextlib.suppress(StuckError):
+            self._run_until(lambda: not self.left())
 
     def left(self) -> list[str]:
         """What has been begun and never ended."""
@@ -134,6 +136,16 @@ class VirtualLoop(asyncio.AbstractEventLoop):
 
     def is_closed(self) -> bool:
         return False
+
+    def _run_until(self, is_over: Callable[[], bool]) -> None:
+        asyncio._set_running_loop(self)
+        try:
+            self._run_ready()
+            while not is_over():
+                self._jump()
+                self._run_ready()
+        finally:
+            asyncio._set_running_loop(None)
 
     def _run_ready(self) -> None:
         ready, left = self._ready, self._calls_left
