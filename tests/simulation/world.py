@@ -283,7 +283,8 @@ class Process:
             store.loop.time,
             sleep=store.loop.sleep,
         )
-        self.callers: set[asyncio.Task[Any]] = set()
+        # A dictionary for its order: that of a set of tasks depends on where they lie in memory.
+        self.callers: dict[asyncio.Task[Any], None] = {}
 
     async def call(self, unit: Unit) -> list[Outcome]:
         """What an adapter does."""
@@ -457,7 +458,7 @@ class World:
         unit = Unit(request.entity_no, list(request.commands), atomic=request.atomic, postings=2)
         invoked = self.loop.time()
         sending = self.loop.create_task(process.call(unit))
-        process.callers.add(sending)
+        process.callers[sending] = None
         over = self.loop.create_future()
         sending.add_done_callback(lambda _: over.done() or over.set_result(None))
         wait = self.chance.choice([None, None, None, None, 0.0, 0.01, 0.2])
@@ -465,7 +466,7 @@ class World:
         await over
         if timer is not None:
             timer.cancel()
-        process.callers.discard(sending)
+        process.callers.pop(sending, None)
         found = self._told(request, sending, invoked, self.loop.time())
         request.told.append(found)
         return all(one.kind in {"applied", "refused"} for one in found)
