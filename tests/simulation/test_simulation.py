@@ -105,18 +105,12 @@ async def _culprit_retried_for_ever(self: Any, _batch: Any, _error: Exception) -
     raise Unavailable("again")
 
 
-def _anybodys(_plan: Any, _session: Any, _batch: Any) -> bool:
-    """What was decided ahead is taken for a decision on whatever comes next."""
-    return True
-
-
 BREAKS: dict[str, tuple[type, str, Callable[..., Any]]] = {
     "a lost COMMIT is taken for none": (lane.Lane, "_resolve", _unresolved),
     "a poisoned item harms its neighbours": (lane.Lane, "_find_culprit", _harms_neighbours),
     "told that nothing happened, and written": (lane.Lane, "_drop_overdue", _told_and_kept),
     "answered before the COMMIT": (lane.Lane, "_commit", _answered_too_early),
     "the queue forgets nothing": (queue.WriteQueue, "done", _never_done),
-    "decided for one batch, written for another": (lane._Plan, "is_of", _anybodys),
     "a fault ends the lane": (lane.Lane, "_find_culprit", _culprit_retried_for_ever),
 }
 
