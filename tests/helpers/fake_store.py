@@ -235,11 +235,15 @@ class FakeSession:
             elif isinstance(owner, FakeSession) and owner.is_closed:
                 owner.server_ends()
             else:
-                await self.store.changed.wait()
+                await self._wait_for_locks()
         self.locks.update(free)
         self.store.owners.update(dict.fromkeys(free, self))
         self.store.lock_calls.append((tuple(wanted), tuple(free)))
         return free
+
+    async def _wait_for_locks(self) -> None:
+        """Until somebody has given a lock back."""
+        await self.store.changed.wait()
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """Books with everything in them."""
