@@ -162,8 +162,9 @@ class Lane:
             is_committed = await self._carry_out(batch)
         finally:
             if not is_committed:
-                # What was decided on it rests on what is not so; others may write just as much instead.
+                # What was, or would still be, decided on it rests on what is not so: others may write just as much.
                 self._plan = None
+                self._attempts += 1
 
     async def _carry_out(self, batch: Batch) -> bool:
         """See `_attempt`; False: whether it is committed stays unknown, and its callers are told so."""

@@ -147,8 +147,8 @@ class SimSession(FakeSession):
             self.store.tally.count("conflict in", "waiting for the lock")
             raise Conflict("55P03: lock timeout") from None
 
-    def _apply(self, books: Sequence[Book]) -> None:
-        super()._apply(books)
+    def _apply(self, books: Sequence[Book], mark: int) -> None:
+        super()._apply(books, mark)
         now = self.store.loop.time()
         for book in books:
             self.store.made[book.entity.entity_no].update((event.sequence, now) for event in book.events)
