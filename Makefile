@@ -61,6 +61,7 @@ fuzz: ## call every REST operation with generated requests, over 5,000 together;
 # make chaos MINUTES=5 SEED=7; a round that fails says how to repeat it. The report is .cache/chaos.json too.
 chaos: ## break the service on its real parts for half an hour: nothing may be lost, doubled or shown to a stranger
 	@scripts/setup dev
+	@scripts/install_porcupine
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # make mutants ARGS="'no lock' poison"

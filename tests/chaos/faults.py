@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from tests.chaos.clock import STEPS
 from tests.chaos.disk import NotPossibleError
 from tests.chaos.hostile import ATTACKS
-from tests.chaos.scene import WITH_A_CLOCK
 from tests.helpers.cutting_proxy import Place, Refusal
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     from tests.chaos.hostile import Attack
     from tests.chaos.plan import Plan
@@ -47,7 +47,13 @@ class Faults:
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
         await asyncio.gather(
-            self._strike(), self._cut(), self._refuse(), self._attack(), self._pause(), self._step_clock()
+            self._strike(),
+            self._cut(),
+            self._refuse(),
+            self._attack(),
+            self._pause(),
+            self._step("clock stepped", self.scene.step_clock),
+            self._step("server clock stepped", self.scene.step_server_clock),
         )
 
     async def _strike(self) -> None:
@@ -62,6 +68,8 @@ class Faults:
         blows += [("service drained", partial(self._with_a_service, scene.drain_service))] * plan.drains
         blows += [("disk full", scene.fill_disk)] * plan.full_disks
         blows += [("files run out", partial(self._with_a_service, scene.few_files))] * plan.full_disks
+        blows += [("memory runs out", partial(self._with_a_service, scene.little_memory))] * plan.short_memories
+        blows += [("packages upgraded", scene.upgrade_packages)] * plan.upgrades
         self.chance.shuffle(blows)
         for name, blow in blows:
             try:
@@ -111,17 +119,17 @@ class Faults:
             return False
         return service.process.returncode is None and service in self.scene.services
 
-    async def _step_clock(self) -> None:
+    async def _step(self, name: str, step: Callable[[timedelta], Awaitable[None]]) -> None:
         """The clock of one process goes wrong, far ahead and far back, and comes right again."""
         for _ in range(self._plan.clock_steps):
             for offset in STEPS:
                 try:
                     async with asyncio.timeout(_HAPPENS_SECONDS):
-                        await self.scene.clock.step(offset, lambda: self.scene.services[WITH_A_CLOCK].rest)
+                        await step(offset)
                 except NotPossibleError as error:
-                    self.not_run["clock stepped"] = str(error)
+                    self.not_run[name] = str(error)
                     return
-                self.happened["clock stepped"] += 1
+                self.happened[name] += 1
 
     async def _with_a_service(self, blow: Callable[[int], Awaitable[None]]) -> None:
         """Strike one of the processes, not the one that is paused."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.helpers.rpc import Refused
@@ -13,6 +14,7 @@ from tests.helpers.wire import Requests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.chaos.desk import Desk
     from tests.helpers.model import Account, Command, Create
 
 NEVER = math.inf
@@ -103,6 +105,10 @@ class Story:
     """How many of the last writes were sent when nothing was broken any more."""
     constant: tuple[Sequence[str], int] | None = None
     """Accounts whose posted balances have this sum at all times, in minor units."""
+    desk: Desk | None = None
+    """Where an account of it is being reconciled; None: nobody reconciles."""
+    latest: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    """The newest time that the service has recorded, as far as it was told: its clock may be far from ours."""
     requests: Requests = field(init=False)
 
     def __post_init__(self) -> None:

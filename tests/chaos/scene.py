@@ -8,6 +8,7 @@ import os
 import resource
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,10 @@ import asyncpg
 
 from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
-from tests.chaos.clock import Clock
+from tests.chaos.clock import Clock, told_by_service
 from tests.chaos.disk import Disk, own_disk
+from tests.chaos.memory import runs_short
+from tests.chaos.packages import Packages, own_packages
 from tests.e2e.served import free_port
 from tests.helpers.cutting_proxy import CuttingProxy, cutting
 from tests.helpers.processes import ServeProcess
@@ -26,6 +29,7 @@ from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime, timedelta
 
     from tests.helpers.rpc import Client
 
@@ -41,13 +45,27 @@ _FULL_SECONDS = 1.5
 """How long something has run out."""
 
 
+@dataclass(frozen=True)
+class Machine:
+    """What the processes stand on."""
+
+    disk: Disk
+    """The database's."""
+    packages: Packages
+    """Its programs."""
+    server_clock: Clock
+    clock: Clock
+    """Of one of the service's processes."""
+
+
 class Scene:
     """Made by `staged`."""
 
-    def __init__(self, folder: Path, disk: Disk, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str) -> None:
+    def __init__(
+        self, folder: Path, machine: Machine, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str
+    ) -> None:
         self.folder = folder
-        self.disk = disk
-        self.clock = Clock(folder)
+        self.machine = machine
         self.postgres = postgres
         self.proxy = proxy
         self.dsn = dsn
@@ -69,7 +87,7 @@ class Scene:
                 self.clients.append(await stack.enter_async_context(connect(address, TOKEN)))
 
     async def _launch(self, index: int) -> ServeProcess:
-        environment = self.clock.environment if index == WITH_A_CLOCK else {}
+        environment = self.machine.clock.environment if index == WITH_A_CLOCK else {}
         return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index], **environment)
 
     async def kill_service(self, index: int) -> None:
@@ -143,7 +161,7 @@ class Scene:
 
     async def fill_disk(self) -> None:
         """No space left, for rows and for the write-ahead log; raises NotPossibleError."""
-        with self.disk.full():
+        with self.machine.disk.full():
             async with asyncio.timeout(_RESTART_SECONDS):
                 while not await self._has_met_full_disk():
                     await asyncio.sleep(0.05)
@@ -204,6 +222,44 @@ class Scene:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         assert service.process.returncode is None, "it ended for want of a file"
 
+    async def little_memory(self, index: int) -> None:
+        """A process gets hardly more memory, while large requests come in; it may die of it, and is started again."""
+        service = self.services[index]
+        await runs_short(service)
+        if service.process.returncode is not None:
+            await self._restart_service(index)
+
+    async def upgrade_packages(self) -> None:
+        """PostgreSQL's files are replaced under the running server, which is then restarted: what an upgrade does."""
+        packages = self.machine.packages
+        assert packages.are_those_of(self.postgres.pid)
+        await packages.upgrade()
+        assert not packages.are_those_of(self.postgres.pid), "it runs the new files already"
+        await self._end_server(signal.SIGINT)
+        assert packages.are_those_of(self.postgres.pid), "it does not run the new files"
+
+    async def step_clock(self, offset: timedelta) -> None:
+        """Set the clock of one of the service's processes; raises NotPossibleError."""
+        await self.machine.clock.step(offset, lambda: told_by_service(self.services[WITH_A_CLOCK].rest))
+
+    async def step_server_clock(self, offset: timedelta) -> None:
+        """Set PostgreSQL's clock, by which everything is recorded; raises NotPossibleError."""
+        await self.machine.server_clock.step(offset, self._told_by_server)
+
+    async def _told_by_server(self) -> datetime | None:
+        try:
+            connection = await asyncpg.connect(self.postgres.dsn, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        try:
+            told: datetime = await connection.fetchval("SELECT clock_timestamp()", timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        else:
+            return told
+        finally:
+            connection.terminate()
+
     async def mend(self) -> None:
         """Whatever a run that broke off has left down is brought back."""
         async with asyncio.timeout(_RESTART_SECONDS):
@@ -247,15 +303,23 @@ class Scene:
 async def staged(folder: Path, sabotage: str = "") -> AsyncIterator[Scene]:
     """Everything, on fresh data; nothing of it is shared with other tests. `sabotage`: see tests.chaos.mutants."""
     async with AsyncExitStack() as stack:
-        disk = await stack.enter_async_context(own_disk(folder / "disk"))
-        postgres = await EmbeddedPostgres.start(disk.folder / "data", progress=lambda _: None)
+        clock, server_clock = Clock(), Clock()
+        stack.callback(clock.remove)
+        stack.callback(server_clock.remove)
+        machine = Machine(
+            await stack.enter_async_context(own_disk(folder / "disk")),
+            stack.enter_context(own_packages(server_clock.environment)),
+            server_clock,
+            clock,
+        )
+        postgres = await EmbeddedPostgres.start(machine.disk.folder / "data", progress=lambda _: None)
         stack.push_async_callback(postgres.stop, "immediate")
         await migrate(postgres.dsn, progress=lambda *_: None)
         if sabotage:
             async with connected(postgres.dsn) as connection:
                 await connection.execute(sabotage)
         proxy, dsn = await stack.enter_async_context(cutting(postgres.dsn))
-        scene = Scene(folder, disk, postgres, proxy, dsn)
+        scene = Scene(folder, machine, postgres, proxy, dsn)
         stack.push_async_callback(_kill_all, scene)
         await scene.start(stack)
         yield scene

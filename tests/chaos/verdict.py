@@ -25,6 +25,8 @@ class Breach(Enum):
     WATCH = "a watcher missed, or saw again"
     LIST = "a list missed, or told twice"
     NEIGHBOUR = "failed because of another item, or by a fault of the service"
+    RECONCILIATION = "a reconciliation that is not what was done to it"
+    SECOND_OPINION = "no account could have gone through it, says porcupine"
     UNSERVED = "not answered although nothing was broken any more"
     VERIFY = "verify is not clean"
 
