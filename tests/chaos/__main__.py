@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 import time
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _REPORT = Path(".cache/chaos.json")
+_LOGS = Path(".cache/chaos")
 _SIDE_BY_SIDE = 2
 _TOLD = 4_000
 """Characters of the output of a round that has left no report."""
@@ -63,8 +65,12 @@ def _round(options: argparse.Namespace) -> Outcome:
     """One round, in this process."""
     plan = SMALL if options.small else SHORT if options.short else ROUND
     try:
-        with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
-            return uvloop.run(run_round(Path(folder), plan, options.seed, options.round, options.sabotage))
+        with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+            folder = Path(name)
+            outcome = uvloop.run(run_round(folder, plan, options.seed, options.round, options.sabotage))
+            if outcome.is_red:
+                shutil.copytree(folder, options.logs / f"{options.seed}-{options.round}", dirs_exist_ok=True)
+            return outcome
     except Exception:  # noqa: BLE001  # a part that did not come up
         return Outcome(options.round, failure=traceback.format_exc())
 
@@ -110,7 +116,7 @@ class _Run:
         options = self._options
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "tests.chaos", "--seed", str(options.seed), "--round", str(number)),
-            *("--json", str(report), "--sabotage", options.sabotage),
+            *("--json", str(report), "--sabotage", options.sabotage, "--logs", str(options.logs)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
@@ -130,6 +136,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--small", action="store_true", help="one round that is smaller still")
     parser.add_argument("--sabotage", default="", help="SQL that breaks the fresh database: see tests.chaos.mutants")
     parser.add_argument("--json", type=Path, default=_REPORT, help=f"where the report goes (default: {_REPORT})")
+    parser.add_argument("--logs", type=Path, default=_LOGS, help=f"where a red round's logs go (default: {_LOGS})")
     options = parser.parse_args(arguments)
     if (options.short or options.small) and options.round is None:
         options.round = 1

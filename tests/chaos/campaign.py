@@ -169,6 +169,8 @@ class Round:
                 lasts.append((story, last))
             if self.plan.second_opinions:
                 await self._ask_porcupine(client, lasts, verdict)
+        if verdict.breaches[Breach.NEIGHBOUR]:
+            verdict.explain(Breach.NEIGHBOUR, self.scene.faults_of_ours())
         report = await bootstrap.verify_database(self.scene.postgres.dsn)
         for found in report.breaks:
             verdict.note(Breach.VERIFY, str(found))

@@ -46,15 +46,13 @@ class Faults:
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        await asyncio.gather(
-            self._strike(),
-            self._cut(),
-            self._refuse(),
-            self._attack(),
-            self._pause(),
-            self._step("clock stepped", self.scene.step_clock),
-            self._step("server clock stepped", self.scene.step_server_clock),
-        )
+        steps = {"clock stepped": self.scene.step_clock, "server clock stepped": self.scene.step_server_clock}
+        # One that fails ends the others: nothing may break any more while the round is judged.
+        async with asyncio.TaskGroup() as group:
+            for each in (self._strike, self._cut, self._refuse, self._attack, self._pause):
+                group.create_task(each())
+            for name, step in steps.items():
+                group.create_task(self._step(name, step))
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
@@ -112,7 +110,7 @@ class Faults:
 
     async def _attacked(self, attack: Attack) -> bool:
         """Whether it was carried through: the process may be killed meanwhile, which proves nothing."""
-        service = self.chance.choice(self.scene.services)
+        service = self.chance.choice([each for n, each in enumerate(self.scene.services) if n != self._paused])
         try:
             await attack(service.address, service.rest, self._victim, self.chance)
         except OSError:

@@ -74,7 +74,9 @@ async def read_balances(client: Client, entity_id: str, account_ids: Sequence[st
 
 async def _read_books(client: Client, story: Story) -> LastBooks:
     books = Books(client, story.name, BANK, CURRENCY)
-    return LastBooks(await books.lines(), await books.matches(), await books.report(LAST, max_open_items=_OPEN_ITEMS))
+    # Without a statement's number only those that are not settled by a closing.
+    lines = [line for each in await books.statements() for line in await books.lines(statement_number=each.number)]
+    return LastBooks(lines, await books.matches(), await books.report(LAST, max_open_items=_OPEN_ITEMS))
 
 
 async def _look_up(client: Client, story: Story) -> dict[str, Any]:

@@ -69,7 +69,7 @@ SMALL = Plan(
 ROUND = Plan(
     operations=50_000, service_kills=6, backend_kills=5, postmaster_kills=4, cuts_each=20, cancellations=2_500,
     drains=1, immediate_stops=1, ended_backends=2, refusals_each=3, attacks_each=1, full_disks=1, pauses=1,
-    pause_seconds=30.0, second_opinions=20, seconds=900.0,
+    pause_seconds=30.0, second_opinions=10, seconds=900.0,
 )  # fmt: skip
 """One of the rounds of `make chaos`."""
 ROUNDS = 20

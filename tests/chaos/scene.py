@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import resource
 import signal
@@ -20,6 +21,7 @@ from tests.chaos.clock import Clock, told_by_service
 from tests.chaos.disk import Disk, own_disk
 from tests.chaos.memory import runs_short
 from tests.chaos.packages import Packages, own_packages
+from tests.chaos.poison import POISON
 from tests.e2e.served import free_port
 from tests.helpers.cutting_proxy import CuttingProxy, cutting
 from tests.helpers.processes import ServeProcess
@@ -41,6 +43,8 @@ _CONNECTIONS = 3
 _RESTART_SECONDS = 90.0
 _HALF_OF_MANY = 20
 _POLL_SECONDS = 0.3
+_TRACE = 400
+"""Characters of an error that are told."""
 _FULL_SECONDS = 1.5
 """How long something has run out."""
 
@@ -290,6 +294,18 @@ class Scene:
             yield connection
         finally:
             connection.terminate()
+
+    def faults_of_ours(self) -> list[str]:
+        """What the service's logs tell of errors, but for those that were planted in the database."""
+        found = []
+        for log in sorted(self.folder.glob("serve-*.log")):
+            for line in log.read_text(errors="replace").splitlines():
+                with contextlib.suppress(ValueError):
+                    told = json.loads(line)
+                    trace = told.get("exception", "").strip()
+                    if told.get("level") == "error" and POISON not in trace:
+                        found.append(f"{log.name}: {told['event']}: {trace[-_TRACE:]}")
+        return found
 
     async def stop(self) -> None:
         """Ask all processes to end."""

@@ -33,9 +33,11 @@ PROGRAM = Path(".cache/bin/porcupine")
 """Made by scripts/install_porcupine."""
 ACCOUNT = "hot"
 """It has a floor at zero."""
-_SECONDS = 1.0
-_MOST = 400
+_SECONDS = 0.5
+_MOST = 60
 """Operations of a window: more are cut off at its end."""
+_MOST_REFUSED = 5
+"""Refusals of a window. They fit in at many places, and each more doubles what there is to try."""
 _PAGE = 1_000
 
 # One caller is told a balance that nobody can have left, and one is let below the floor.
@@ -144,7 +146,8 @@ def _step(writes: Sequence[Write], balance: int | None) -> Step | None:
     delta = amount if side == "CREDIT" else -amount
     if balance is not None:
         return Step("applied", call, back, delta, balance)
-    refused = next((write.answer for write in known if isinstance(write.answer, Refused)), None)
+    # Of an atomic batch every item is told the refusal of one.
+    refused = next((write.answer for write in known if isinstance(write.answer, Refused) and not write.batch), None)
     if refused is not None and refused.reason == "INSUFFICIENT_BALANCE":
         return Step("refused", call, back, delta, 0)
     return None  # it has not happened
@@ -160,9 +163,13 @@ def _windows(steps: Sequence[Step], count: int, chance: random.Random) -> Iterat
 
 def _window(steps: Sequence[Step], start: float, end: float) -> dict[str, Any]:
     """What touches the time from start to end; what reaches beyond it has perhaps happened outside."""
-    operations = []
+    operations: list[dict[str, Any]] = []
+    refused = 0
     for step in steps:
         if step.call > end or step.back < start:
+            continue
+        refused += step.kind == "refused"
+        if step.kind == "refused" and refused > _MOST_REFUSED:
             continue
         if start <= step.call and step.back <= end:
             operations.append(step.as_json(start))

@@ -57,9 +57,9 @@ async def bank(caller: Caller) -> None:
     chance = caller.chance
     kind = chance.random()
     if kind < 0.35:
-        await caller.write(_bank_transfer(caller), hurried=0.6)
+        await asyncio.gather(*(caller.write(_bank_transfer(caller), hurried=0.7) for _ in range(6)))
     elif kind < 0.55:
-        await caller.write_stream([_bank_transfer(caller) for _ in range(chance.randint(5, 25))])
+        await caller.write_stream([_bank_transfer(caller) for _ in range(chance.randint(5, 50))])
     elif kind < 0.85:
         await caller.write_batch([_bank_transfer(caller) for _ in range(chance.randint(20, 200))], atomic=False)
     elif kind < 0.99:

@@ -14,8 +14,8 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-// For one window. Those of a few hundred operations take milliseconds; a search that gets lost is given up.
-const timeout = 10 * time.Second
+// For one window. Most take milliseconds; a search that gets lost is given up.
+const timeout = time.Second
 
 type window struct {
 	// The balance that the account never goes below.
