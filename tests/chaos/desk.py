@@ -179,7 +179,7 @@ async def _bring(caller: Caller, desk: Desk, day: date) -> bool:
         if answer.reason == "RECONCILIATION_CLOSED":
             desk.day = max(desk.day, day + timedelta(days=1))
         return False
-    if answer is not None and chance.random() < 0.3:
+    if answer is not None and chance.random() < 0.5:
         await _bring_again(caller, desk, alter)
     return answer is not None
 

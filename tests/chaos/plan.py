@@ -58,7 +58,7 @@ class Plan:
         return self.refusals_each * len(Refusal)
 
 
-SHORT = Plan(operations=20_000, service_kills=4, backend_kills=3, postmaster_kills=3, cuts_each=10, cancellations=1_000)
+SHORT = Plan(operations=20_000, service_kills=2, backend_kills=4, postmaster_kills=4, cuts_each=10, cancellations=1_000)
 """Within `make test`: about a minute on two cores."""
 SMALL = Plan(
     operations=6_000, service_kills=1, backend_kills=1, postmaster_kills=2, cuts_each=6, cancellations=400,
