@@ -137,7 +137,7 @@ class Lane:
         loop = asyncio.get_running_loop()
         began = loop.time()
         session = await self._open()
-        locked = await session.begin(list(batch))
+        locked = await session.lock(list(batch))
         for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
             # Another process writes it: its turn comes again, without keeping the others waiting.
             committer.queue.put_back(entity_no, batch.pop(entity_no))
@@ -150,9 +150,7 @@ class Lane:
             for entity_no, book in loaded.books.items()
         )
         is_written = await session.write(list(loaded.books.values()), steps)
-        if not is_written:
-            await session.rollback()
-        elif not await self._commit(session, loaded):
+        if is_written and not await self._commit(session, loaded):
             self._give_up(batch, _unknown())
             return
         if not loaded.more_due:

@@ -59,32 +59,34 @@ class CommitUnknown(StorageError):
 
 @dataclass(slots=True)
 class Loaded:
-    """What a database transaction has read: a book for each entity, and its own number."""
+    """What a batch's decisions rest on: a book for each entity."""
 
     books: dict[int, Book] = field(default_factory=dict)
     more_due: bool = False
     """More transactions are due to expire than fit in one batch: expire these first, then load again."""
-    writer: str = ""
-    """The database transaction's number (xid8): what it commits can be told from others' work by it."""
 
 
 class WriteSession(Protocol):
-    """One connection that writes: begin, load, write, commit, and again, or unlock, in this order."""
+    """One connection that writes: lock, load, write, commit, and again, or unlock, in this order."""
 
-    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
-        """Begin a SERIALIZABLE database transaction under the entities' locks: those that are still held, or those
-        that are free, and where none is the first, which is waited for. Gives those that are held now.
-
-        The lock comes before BEGIN, so that the snapshot is not older than the lock. Raises Conflict, Unavailable.
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+        """Take the entities' locks: those that are still held, or those that are free, and where none is the first,
+        which is waited for. Gives those that are held now. Raises Conflict, Unavailable.
         """
         ...
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
-        """Read all that the units' decisions rest on."""
+        """Read all that the units' decisions rest on, under their locks.
+
+        Not yet in the database transaction that writes: SERIALIZABLE would take what it reads of the neighbours in an
+        index for a conflict with them (docs/decisions/0023). Whoever wrote in between, around the lock, has taken the
+        next number of the sequence, and this batch will be refused it. Raises Conflict, Unavailable.
+        """
         ...
 
     async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        """Write the rows that decisions add to the books; False: they add none, and nothing was written.
+        """Begin a SERIALIZABLE database transaction and write the rows that decisions add to the books; False: they
+        add none, and nothing was begun.
 
         The next decisions are made by advancing `steps`, while the server is busy with the rows of those before.
         Raises Conflict, Rejected, Unavailable, and what a step raises.
@@ -104,7 +106,7 @@ class WriteSession(Protocol):
         ...
 
     async def was_committed(self, loaded: Loaded) -> bool:
-        """Take a lock of the database transaction that loaded this, and tell whether it has been committed.
+        """Take a lock of the batch that loaded this and wrote what was decided; tell whether it has been committed.
 
         Under the lock because the session that wrote it holds it until its COMMIT is through or rolled back: a look
         without it may be too early. Raises Conflict, Unavailable.

@@ -22,7 +22,7 @@ _Place = tuple[int, int]
 
 
 class Loader:
-    """Loads one batch through one connection, inside its database transaction."""
+    """Loads one batch through one connection, under its locks."""
 
     def __init__(self, connection: Any, memory: Memory) -> None:
         self._connection = connection
@@ -35,7 +35,7 @@ class Loader:
         records = await self._fetch("glance", list(units), *(_columns(pairs) or ((), ())))
         # One time for the whole batch, not before anything that any of its entities has recorded.
         now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
-        loaded = Loaded(writer=records[0]["writer"])
+        loaded = Loaded()
         await self._open_books(loaded.books, records, now)
         if any(record["next_expiry"] is not None and record["next_expiry"] <= now for record in records):
             await self._load_due(loaded, needs, now, due_limit)

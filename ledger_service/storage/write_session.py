@@ -1,4 +1,4 @@
-"""One connection of the committer: lock before BEGIN, load, write, COMMIT with its tag checked."""
+"""One connection of the committer: lock, load, then BEGIN, write, COMMIT with its tag checked."""
 
 from __future__ import annotations
 
@@ -75,33 +75,17 @@ class WriteSession:
         """Whether the server may hold a lock for this session, known or not."""
         self._plan_age = PlanAge()
 
-    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
         """Those obtained, in ascending order. It waits only while it holds none: no two wait for each other."""
-        try:
-            return await self._begin(entity_nos)
-        except Rejected as error:
-            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
-            raise Unavailable(str(error)) from error
-
-    async def _begin(self, entity_nos: Sequence[int]) -> list[int]:
-        self._written, self._last_statement = (), ""
         ordered = sorted(entity_nos)
         if self._held.issuperset(ordered):
-            await _translated(self._connection.execute, _BEGIN)
             return ordered
         await self.unlock()
         self._may_hold = True
         locked = await self._try_locks(ordered) if len(ordered) > 1 else []
-        if locked:
-            await _translated(self._connection.execute, _BEGIN)
-        else:
+        if not locked:
             locked = ordered[:1]
-            # One message. The lock is waited for in a database transaction of its own: the snapshot of the one that
-            # writes is taken after it.
-            await _translated(
-                self._connection.execute,
-                f"BEGIN; SELECT pg_advisory_lock({_LOCK_SPACE}, {locked[0]:d}); COMMIT; {_BEGIN}",
-            )
+            await self._wait_for_lock(locked[0])
         self._held = frozenset(locked)
         return locked
 
@@ -154,14 +138,14 @@ class WriteSession:
         entity_no = book.entity.entity_no
         self._may_hold = True
         # The lost session held them all and gives them back together.
-        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
+        await self._wait_for_lock(entity_no)
         found: bool = await _translated(
             self._connection.fetchval,
             QUERIES["was_committed"],
             entity_no,
             book.events[0].sequence,
-            book.events[0].recorded_time,
-            loaded.writer,
+            book.sealed,
+            book.peaks,
         )
         return found
 
@@ -173,6 +157,9 @@ class WriteSession:
         """At once, without goodbye: whatever the session held is released by the server."""
         self._connection.terminate()
 
+    async def _wait_for_lock(self, entity_no: int) -> None:
+        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
+
     async def _try_locks(self, entity_nos: Sequence[int]) -> list[int]:
         records = await _translated(
             self._connection.fetch,
@@ -183,11 +170,20 @@ class WriteSession:
         )
         return sorted(record[0] for record in records)
 
+    async def _begin(self) -> None:
+        try:
+            await _translated(self._connection.execute, _BEGIN)
+        except Rejected as error:
+            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
+            raise Unavailable(str(error)) from error
+
     async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+        self._written, self._last_statement = (), ""
         events = _Decided(books, steps)
         first = next(events, None)
         if first is None:
             return False
+        await self._begin()
         chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
         tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks)
         _expect(tag, f"COPY {sum(len(book.events) for book in books)}")

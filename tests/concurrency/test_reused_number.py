@@ -28,17 +28,17 @@ if TYPE_CHECKING:
     from ledger_service.application.ports import Loaded
 
 
-async def write(session: Any, entity_no: int, key: str) -> Loaded:
-    """A batch of one transaction, up to COMMIT."""
+async def write(session: Any, entity_no: int, key: str) -> tuple[Loaded, str]:
+    """A batch of one transaction, up to COMMIT, and the number of its database transaction."""
     command = create_transaction(
         {"USD": 2}, "test", idempotency_key=key, postings=[], debit_account_id="cash", credit_account_id="wallet",
         amount=RawMoney("USD", "1.00"), status=3,
     )  # fmt: skip
     unit = Unit(entity_no, [command])
-    await session.begin([entity_no])
+    await session.lock([entity_no])
     loaded: Loaded = await session.load({entity_no: [unit]}, ShiftedClock(), 100)
     assert await session.write(list(loaded.books.values()), decide(loaded.books[entity_no], [unit], []))
-    return loaded
+    return loaded, await session._connection.fetchval("SELECT pg_current_xact_id()::text")
 
 
 async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
             await connection.execute("CHECKPOINT")
 
         session = await WriteStore(postgres.dsn).open_session()
-        lost = await write(session, number, "lost")
+        lost, number_of_lost = await write(session, number, "lost")
         os.kill(postgres.pid, signal.SIGKILL)
         await postgres.wait()
         try:
@@ -67,9 +67,9 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
         await postgres.restart(progress=lambda _: None)
 
         another = await WriteStore(postgres.dsn).open_session()
-        written = await write(another, number, "another")
+        written, number_of_written = await write(another, number, "another")
         await another.commit()
-        assert written.writer == lost.writer, "the server has not used the number again: the test shows nothing"
+        assert number_of_written == number_of_lost, "the server has not used the number again: the test shows nothing"
         assert await another.was_committed(written)
         assert not await another.was_committed(lost)
         await another.close()

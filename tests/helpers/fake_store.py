@@ -8,7 +8,6 @@ It asserts the committer's side: lock, begin, load, write, commit, unlock, in th
 from __future__ import annotations
 
 import asyncio
-import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -122,11 +121,11 @@ class FakeStore:
         self.before: Callable[[str], None] = lambda step: None
         """Called before each step; may raise."""
         self.owners: dict[int, object] = {}
-        self.writers: set[str] = set()
+        self.seals: set[tuple[EventRow, ...]] = set()
+        """What each commit wrote, by entity."""
         self.changed = asyncio.Event()
         self._failures: dict[str, list[_Failure]] = {}
         self._gates: dict[str, list[Gate]] = {}
-        self._numbers = itertools.count(100)
 
     async def open_session(self) -> FakeSession:
         """A connection."""
@@ -179,10 +178,6 @@ class FakeStore:
                 failures.pop(0)
             raise failure.error()
 
-    def next_writer(self) -> str:
-        """Number of the next database transaction."""
-        return str(next(self._numbers))
-
     def _ledger(self, number: int) -> Ledger:
         cash, wallet = account(1, "cash"), account(2, "wallet", AccountType.LIABILITY)
         return Ledger(entity(number), {one.account_id: one for one in (cash, wallet)}, sequence=2)
@@ -201,19 +196,14 @@ class FakeSession:
         self.in_transaction = False
         self._late: Callable[[], None] | None = None
 
-    async def begin(self, entity_nos: Sequence[int]) -> list[int]:
-        """The locks that are held or free; where none is, wait for the first. Then BEGIN."""
+    async def lock(self, entity_nos: Sequence[int]) -> list[int]:
+        """The locks that are held or free; where none is, wait for the first."""
         wanted = sorted(entity_nos)
         if self.locks >= set(wanted):
-            free = wanted
-        else:
-            if self.locks:
-                await self.unlock()
-            free = await self._lock(wanted)
-        await self._step("begin")
-        assert not self.in_transaction
-        self.in_transaction = True
-        return free
+            return wanted
+        if self.locks:
+            await self.unlock()
+        return await self._lock(wanted)
 
     async def _lock(self, wanted: list[int]) -> list[int]:
         await self._step("lock")
@@ -235,9 +225,9 @@ class FakeSession:
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """Books with everything in them."""
         await self._step("load")
-        assert self.in_transaction
+        assert not self.in_transaction, "what is read is no part of the database transaction that writes"
         assert set(units) <= self.locks, "everything is loaded under its lock"
-        loaded = Loaded(writer=self.store.next_writer())
+        loaded = Loaded()
         now = clock.adjust(self.store.now)
         room = due_limit
         for entity_no in units:
@@ -263,12 +253,14 @@ class FakeSession:
 
     async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
         """The rows, not yet for others to see."""
-        assert self.in_transaction
+        assert not self.in_transaction
         for _ in steps:
             pass
         written = [book for book in books if book.events]
         if not written:
             return False
+        await self._step("begin")
+        self.in_transaction = True
         await self._step("write")
         self._refuse_poison("write", written)
         self.written = written
@@ -282,16 +274,14 @@ class FakeSession:
         books, self.written = self.written, None
         self._refuse_poison("commit", books)
         self.in_transaction = False
-        assert self.loaded is not None
-        writer = self.loaded.writer
         if self.store.lost_commits:
             fate = self.store.lost_commits.pop(0)
             if fate == "done":
-                self._apply(books, writer)
+                self._apply(books)
             elif fate == "late":
-                self._late = lambda: self._apply(books, writer)
+                self._late = lambda: self._apply(books)
             raise CommitUnknown("the connection broke by order")
-        self._apply(books, writer)
+        self._apply(books)
         if self.store.after_commit is not None:
             error, self.store.after_commit = self.store.after_commit, None
             raise error("a fault by order")
@@ -310,9 +300,10 @@ class FakeSession:
 
     async def was_committed(self, loaded: Loaded) -> bool:
         """Whether that database transaction was carried out; without the lock the look might be too early."""
-        await self._lock([next(book.entity.entity_no for book in loaded.books.values() if book.events)])
+        book = next(book for book in loaded.books.values() if book.events)
+        await self._lock([book.entity.entity_no])
         await self._step("was_committed")
-        return loaded.writer in self.store.writers
+        return tuple(book.events) in self.store.seals
 
     async def ping(self) -> None:
         """One round trip."""
@@ -340,7 +331,7 @@ class FakeSession:
         if self.store.poison_step == step and keys & self.store.poison:
             raise Rejected(f"{step} is refused by order")
 
-    def _apply(self, books: Sequence[Book], writer: str) -> None:
+    def _apply(self, books: Sequence[Book]) -> None:
         store = self.store
         for book in books:
             number = book.entity.entity_no
@@ -359,7 +350,7 @@ class FakeSession:
                 if event.idempotency_key is not None:
                     assert event.request_hash is not None
                     ledger.keys[event.idempotency_key] = KnownKey(event.request_hash, event.sequence, 1, None)
-        store.writers.add(writer)
+        store.seals.update(tuple(book.events) for book in books)
         store.commits.append({book.entity.entity_no: [row.idempotency_key for row in book.events] for book in books})
 
     def _release(self) -> None:

@@ -76,7 +76,7 @@ class Office:
         """All in one database transaction; raises Rejected where the database refuses what was decided."""
         session = await self._store.open_session()
         try:
-            await session.begin([self.entity_no])
+            await session.lock([self.entity_no])
             unit = Unit(self.entity_no, list(commands))
             loaded = await session.load({self.entity_no: [unit]}, ShiftedClock(), 100)
             outcomes: list[list[Outcome]] = []

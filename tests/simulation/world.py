@@ -1,10 +1,10 @@
 """One schedule: processes, callers and a database, and what goes wrong between them, all drawn from one seed.
 
-Each step of a session (open, lock, begin, load, write, commit, rollback, unlock, was_committed, ping) is a fault
+Each step of a session (open, lock, load, begin, write, commit, rollback, unlock, was_committed, ping) is a fault
 point: it takes a time of its own, and may fail as the real one can. The names are those of ports.WriteSession, which is
 the only way from the committer to the database: the real code needs no switch to be broken.
 
-What may go wrong: any step loses its connection; begin, load, write and commit meet a conflict; a COMMIT is carried
+What may go wrong: any step loses its connection; load, begin, write and commit meet a conflict; a COMMIT is carried
 out before its answer is lost, or not at all, or only later, when somebody else comes for the lock; the server ends a
 session that holds locks; the database is away for a time; another process holds a lock for a time; the database
 refuses a poisoned item; a process is killed between any two steps and another one takes its place; a process drains;

@@ -1,9 +1,7 @@
 -- name: glance
 -- $1 entity numbers; $2, $3 entity numbers and keys. Each entity's last event and the next time at which something of it
--- expires; the time, this database transaction's number, and whether any of the keys was used before. All that most
--- batches have to ask: LATERAL with LIMIT keeps the planner on the indexes, whatever it believes of the sizes.
+-- expires; the time, and whether any of the keys was used before. All that most batches have to ask: LATERAL with LIMIT keeps the planner on the indexes, whatever it believes of the sizes.
 SELECT w.entity_no, l.sequence, l.recorded_time, o.next_expiry, clock_timestamp() AS now,
-       pg_current_xact_id()::text AS writer,
        EXISTS (
            SELECT FROM unnest($2::int4[], $3::text[]) AS k (entity_no, key)
            CROSS JOIN LATERAL (
@@ -199,11 +197,11 @@ INSERT INTO reconciliation_revisions
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: was_committed
--- $1 entity number, $2 the first sequence that it would have written and $3 when, $4 the database transaction's number.
--- The number alone does not do: after a crash the server gives that of a lost one to another one.
+-- $1 entity number, $2 first and $3 last sequence, $4 peaks: the seal that the batch would have written. It stands for
+-- everything in it, so no other batch has the same. The number of the database transaction would not do: after a crash
+-- the server gives that of a lost one to another one.
 SELECT EXISTS (
-    SELECT FROM commits c
-    WHERE c.entity_no = $1 AND c.first_sequence = $2 AND c.recorded_time = $3 AND c.writer = $4::text::xid8
+    SELECT FROM seals s WHERE s.entity_no = $1 AND s.last_sequence = $3 AND s.first_sequence = $2 AND s.peaks = $4
 )
 
 -- name: insert_account
