@@ -226,9 +226,10 @@ async def run_round(folder: Path, plan: Plan, run_seed: int, number: int, sabota
             await this.play(faults)
         except Exception:  # noqa: BLE001  # judged all the same: what was told until then must be true
             outcome.failure = traceback.format_exc()
-            await scene.mend()
         outcome.happened = faults.happened + this.counts
         try:
+            if outcome.failure:
+                await scene.mend()
             outcome.verdict = await this.judge()
             await scene.stop()
         except Exception:  # noqa: BLE001  # and what broke it off before is told as well
