@@ -114,16 +114,19 @@ class _Run:
 
     async def _in_a_process(self, report: Path, number: int) -> Outcome:
         options = self._options
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "tests.chaos", "--seed", str(options.seed), "--round", str(number)),
-            *("--json", str(report), "--sabotage", options.sabotage, "--logs", str(options.logs)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        output, _ = await process.communicate()
+        # Not through a pipe: a process that a round has left behind would hold its end.
+        log = report.with_suffix(".log")
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "tests.chaos", "--seed", str(options.seed), "--round", str(number)),
+                *("--json", str(report), "--sabotage", options.sabotage, "--logs", str(options.logs)),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+            )
+        await process.wait()
         if not report.exists():
-            return Outcome(number, failure=output.decode(errors="replace")[-_TOLD:])
+            return Outcome(number, failure=log.read_text(errors="replace")[-_TOLD:])
         return read_outcome(report, number)
 
 
