@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import itertools
 import os
 import shutil
 import sys
@@ -83,7 +82,6 @@ class _Run:
         self._console = console
         self._total = total
         self._began = time.monotonic()
-        self._numbers = itertools.count(1)
         self._started = 0
 
     async def run(self) -> None:
@@ -96,7 +94,7 @@ class _Run:
     async def _one_after_the_other(self, folder: Path) -> None:
         while self._goes_on():
             self._started += 1
-            number = next(self._numbers)
+            number = self._started
             outcome = await self._in_a_process(folder / f"{number}.json", number)
             self._total.add(outcome)
             said = "[red]RED[/]" if outcome.is_red else "clean"

@@ -128,7 +128,12 @@ def steps_of(story: Story, applied: Mapping[str, int]) -> list[Step]:
     for write in story.writes:
         if isinstance(write.command, Create) and any(leg.account == ACCOUNT for leg in write.command.legs):
             tries.setdefault(write.command.key, []).append(write)
-    steps = [step for key, writes in tries.items() if (step := _step(writes, applied.get(key))) is not None]
+    # Whom nobody answered, a watcher has told of: without that it could have happened at any time since.
+    seen: dict[str, float] = {}
+    for each in (each for watch in story.watches for each in watch if each.key):
+        seen[each.key] = min(each.at, seen.get(each.key, NEVER))
+    told = (_step(writes, applied.get(key), seen.get(key, NEVER)) for key, writes in tries.items())
+    steps = [step for step in told if step is not None]
     for look in story.looks:
         told = next((each for each in look.balances if each.account_id == ACCOUNT), None)
         if told is not None:
@@ -136,8 +141,8 @@ def steps_of(story: Story, applied: Mapping[str, int]) -> list[Step]:
     return sorted(steps, key=lambda step: step.call)
 
 
-def _step(writes: Sequence[Write], balance: int | None) -> Step | None:
-    """All tries of one key: it happened between the first asking and the first answer."""
+def _step(writes: Sequence[Write], balance: int | None, seen: float) -> Step | None:
+    """All tries of one key: it happened between the first asking and the first answer, or when it was seen."""
     known = [write for write in writes if write.is_known]
     call = min(write.invoked for write in writes)
     back = min((write.answered for write in known), default=NEVER)
@@ -145,7 +150,7 @@ def _step(writes: Sequence[Write], balance: int | None) -> Step | None:
     amount = writes[0].command.legs[0].amount
     delta = amount if side == "CREDIT" else -amount
     if balance is not None:
-        return Step("applied", call, back, delta, balance)
+        return Step("applied", call, min(back, seen), delta, balance)
     # Of an atomic batch every item is told the refusal of one.
     refused = next((write.answer for write in known if isinstance(write.answer, Refused) and not write.batch), None)
     if refused is not None and refused.reason == "INSUFFICIENT_BALANCE":

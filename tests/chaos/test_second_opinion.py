@@ -8,7 +8,7 @@ import pytest
 from google.rpc import status_pb2
 
 from ledger.v1 import transaction_service_pb2 as pb
-from tests.chaos.history import NEVER, Look, Story, Write
+from tests.chaos.history import NEVER, Look, Seen, Story, Write
 from tests.chaos.second_opinion import Step, _window, steps_of
 from tests.chaos.workloads import transfer
 from tests.helpers.model import Account
@@ -49,6 +49,8 @@ def test_what_nobody_was_told_has_no_end_or_has_not_happened(story: Story) -> No
     sent(story, withdrawal, 1)
     assert steps_of(story, {"lost": 30}) == [Step("applied", 1, NEVER, -70, 30)]
     assert steps_of(story, {}) == []
+    story.watches += [[Seen(9, 4, 1, "lost", ""), Seen(9, 5, 1, "other", "")], [Seen(7, 4, 1, "lost", "")]]
+    assert steps_of(story, {"lost": 30}) == [Step("applied", 1, 7, -70, 30)]
 
 
 def test_a_refusal_tells_of_the_balance_unless_it_is_a_batchs(story: Story) -> None:
