@@ -56,7 +56,7 @@ class Faults:
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
-        blows: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        blows: list[tuple[str, Callable[[], Awaitable[str | None]]]] = [
             ("service killed", partial(self._with_a_service, scene.kill_service))
         ] * plan.service_kills
         blows += [("backend killed", scene.kill_backend)] * plan.backend_kills
@@ -71,11 +71,13 @@ class Faults:
         self.chance.shuffle(blows)
         for name, blow in blows:
             try:
-                await blow()
+                became = await blow()
             except NotPossibleError as error:
                 self.not_run[name] = str(error)
                 continue
             self.happened[name] += 1
+            if became:
+                self.happened[f"{name}: {became}"] += 1
             await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
 
     async def _cut(self) -> None:
@@ -129,12 +131,12 @@ class Faults:
                     return
                 self.happened[name] += 1
 
-    async def _with_a_service(self, blow: Callable[[int], Awaitable[None]]) -> None:
-        """Strike one of the processes, not the one that is paused."""
+    async def _with_a_service(self, blow: Callable[[int], Awaitable[str | None]]) -> str | None:
+        """Strike one of the processes, not the one that is paused; what became of it, where that may be either."""
         index = self.chance.choice([each for each in range(len(self.scene.services)) if each != self._paused])
         self._struck = index
         try:
-            await blow(index)
+            return await blow(index)
         finally:
             self._struck = None
 

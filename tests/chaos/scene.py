@@ -226,12 +226,14 @@ class Scene:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         assert service.process.returncode is None, "it ended for want of a file"
 
-    async def little_memory(self, index: int) -> None:
-        """A process gets hardly more memory, while large requests come in; it may die of it, and is started again."""
+    async def little_memory(self, index: int) -> str:
+        """A process gets hardly more memory, while large requests come in; what became of it."""
         service = self.services[index]
         await runs_short(service)
-        if service.process.returncode is not None:
-            await self._restart_service(index)
+        if service.process.returncode is None:
+            return "refused"
+        await self._restart_service(index)
+        return "died and was started again"
 
     async def upgrade_packages(self) -> None:
         """PostgreSQL's files are replaced under the running server, which is then restarted: what an upgrade does."""
