@@ -97,7 +97,7 @@ class Round:
         for workload in WORKLOADS:
             for number in range(workload.entities):
                 name = await new_entity(client, entity_id=f"{workload.name}-{number}")
-                story = Story(name, workload.accounts, expires=workload.expires)
+                story = Story(name, workload.accounts, workload.expires, shortages=self.scene.shortages)
                 request = account_service_pb2.BatchCreateAccountsRequest(entity_id=name)
                 request.requests.extend(account_request("", account) for account in workload.accounts)
                 await client.accounts.BatchCreateAccounts(request)

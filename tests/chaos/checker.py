@@ -82,7 +82,11 @@ class _Checker(Replay):
         key, answer = write.command.key, write.answer
         applied = event is not None and event.kind != pb.EVENT_KIND_WRITE_REFUSED
         if answer is None:
-            if write.ambiguous.endswith(" INTERNAL") and not is_poison(write):
+            if (
+                write.ambiguous.endswith(" INTERNAL")
+                and not is_poison(write)
+                and not self._is_for_want_of_memory(write)
+            ):
                 self.note(Breach.NEIGHBOUR, f"{key}: {write.ambiguous}")
         elif not isinstance(answer, Refused):
             if not applied:
@@ -95,6 +99,9 @@ class _Checker(Replay):
             self.note(Breach.LOST, f"{key}: the refusal {answer.reason} is not recorded")
         elif answer.reason != "IDEMPOTENCY_KEY_REUSED" and applied and not self._is_anothers(write, tries):
             self.note(Breach.REFUSED_YET_APPLIED, f"{key}: {answer.reason}, yet at {event.sequence}")
+
+    def _is_for_want_of_memory(self, write: Write) -> bool:
+        return any(write.invoked < each.end and each.start < write.lost for each in self.story.shortages)
 
     @staticmethod
     def _is_anothers(write: Write, tries: Sequence[Write]) -> bool:

@@ -19,6 +19,7 @@ from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
 from tests.chaos.clock import Clock, told_by_service
 from tests.chaos.disk import Disk, own_disk
+from tests.chaos.history import Shortage, now
 from tests.chaos.memory import runs_short
 from tests.chaos.packages import Packages, own_packages
 from tests.chaos.poison import POISON
@@ -75,6 +76,8 @@ class Scene:
         self.dsn = dsn
         """Through the proxy: the service's."""
         self.services: list[ServeProcess] = []
+        self.shortages: list[Shortage] = []
+        """When one of them had no memory."""
         self.clients: list[Client] = []
         self._ports = [free_port() for _ in range(PROCESSES)]
 
@@ -229,7 +232,11 @@ class Scene:
     async def little_memory(self, index: int) -> str:
         """A process gets hardly more memory, while large requests come in; what became of it."""
         service = self.services[index]
-        await runs_short(service)
+        start = now()
+        try:
+            await runs_short(service)
+        finally:
+            self.shortages.append(Shortage(start, now()))
         if service.process.returncode is None:
             return "refused"
         await self._restart_service(index)
