@@ -41,6 +41,9 @@ class CommitterLimits:
     """Transactions that expire in one database transaction, at most."""
     stint_seconds: float = 0.05
     """How long one entity is written to under one taking of its lock, while there is work for it."""
+    least_ahead: int = 100
+    """Commands that must wait for an entity for its next batch to be decided while one is being written: fewer do
+    better to wait, and to be written together with what comes meanwhile."""
     ping_seconds: float = 5.0
     """An idle lane says so to the server this often, before idle_session_timeout ends its session."""
     first_pause_seconds: float = 0.005
@@ -104,11 +107,15 @@ class Committer:
         self._note_queue()
         return batch
 
-    def take_more(self, entity_no: int) -> Batch:
-        """The next batch of an entity for the lane that has it; empty: nothing waits for it."""
-        batch = self.queue.take_more(entity_no)
+    def take_more(self, entity_no: int, least: int = 1) -> Batch:
+        """The next batch of an entity for the lane that has it; empty: fewer than `least` commands wait for it."""
+        batch = self.queue.take_more(entity_no, least)
         self._note_queue()
         return batch
+
+    def keeps_others_waiting(self) -> bool:
+        """Whether something waits for a lane to become free."""
+        return self.idle_lanes == 0 and self.queue.has_ready()
 
     async def submit(self, unit: Unit) -> list[Outcome]:
         """Write a unit and answer with one outcome for each command.

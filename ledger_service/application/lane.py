@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from dataclasses import dataclass
 from itertools import chain
+from operator import is_
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,11 +15,13 @@ from ledger_service.application.ports import (
     Conflict,
     Loaded,
     Rejected,
+    Rows,
     StorageError,
     Unavailable,
     WriteSession,
 )
-from ledger_service.application.queue import Batch
+from ledger_service.application.queue import Batch, Submission
+from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide import Outcome, Refused, decide
 from ledger_service.domain.errors import LedgerError, Reason, internal
 
@@ -35,6 +39,15 @@ class Lane:
         self._number = number
         self._session: WriteSession | None = None
         self._held: set[int] = set()
+        self._over = 0.0
+        """When the stint ends, in the loop's time."""
+        self._following: Batch = {}
+        """What is written next: taken from the queue while the batch before it is under way."""
+        self._plan: _Plan | None = None
+        """What was decided on it already."""
+        self._attempts = 0
+        self._is_split = False
+        """A batch is being written part by part: what comes next is not the next batch."""
         self._pause = committer.limits.first_pause_seconds
 
     async def run(self) -> None:
@@ -56,6 +69,10 @@ class Lane:
                     self._give_up(batch, self._internal("lane_failed"))
                 raise
             finally:
+                self._attempts += 1
+                for entity_no, submissions in self._following.items():
+                    committer.queue.put_back(entity_no, submissions)
+                self._following, self._plan = {}, None
                 for entity_no in self._held:
                     committer.queue.release(entity_no)
                 # What waited for these entities can be taken now, by any lane.
@@ -64,17 +81,24 @@ class Lane:
     async def _serve(self, batch: Batch) -> None:
         """Write a batch, and what has queued up for its entity meanwhile: a lock that is wanted again is kept.
 
-        Not for longer than a stint: other entities, and other processes that wait for the lock, have their turn then.
+        Not for longer than a stint: other processes that wait for the lock have their turn then, and other entities
+        that no lane is free for.
         """
         committer = self._committer
         loop = asyncio.get_running_loop()
-        over = loop.time() + committer.limits.stint_seconds
+        self._over = loop.time() + committer.limits.stint_seconds
         while True:
             only = next(iter(batch)) if len(batch) == 1 else None
             await self._write(batch)
-            if only is None or only not in self._held or loop.time() >= over:
-                break
-            batch |= committer.take_more(only)
+            is_over = loop.time() >= self._over
+            if is_over:
+                await self._unlock()
+                self._over = loop.time() + committer.limits.stint_seconds
+            if self._following:
+                batch |= self._following
+                self._following = {}
+            elif not is_over and only is not None and only in self._held:
+                batch |= committer.take_more(only)
             if not batch:
                 break
         # Answers first: unlocking is no part of anybody's latency.
@@ -136,30 +160,66 @@ class Lane:
         committer = self._committer
         loop = asyncio.get_running_loop()
         began = loop.time()
+        self._attempts += 1
         session = await self._open()
-        locked = await session.lock(list(batch))
-        for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
-            # Another process writes it: its turn comes again, without keeping the others waiting.
-            committer.queue.put_back(entity_no, batch.pop(entity_no))
-            self._held.discard(entity_no)
-        units = {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
-        loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
-        outcomes: dict[int, list[list[Outcome]]] = {entity_no: [] for entity_no in loaded.books}
-        steps = chain.from_iterable(
-            decide(book, [] if loaded.more_due else units[entity_no], outcomes[entity_no])
-            for entity_no, book in loaded.books.items()
-        )
-        is_written = await session.write(list(loaded.books.values()), steps)
-        if is_written and not await self._commit(session, loaded):
-            self._give_up(batch, _unknown())
-            return
+        plan, self._plan = self._plan, None
+        await self._lock(session, batch)
+        is_so = plan is not None and plan.is_of(session, batch)
+        if plan is None or not is_so or not await session.still_follows(plan.loaded, committer.clock):
+            units = _units(batch)
+            loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
+            plan = _planned(session, batch, loaded, units)
+        loaded = plan.loaded
+        is_written = await session.write(plan.rows, lambda: self._look_ahead_soon(session, loaded))
+        if is_written:
+            # Once more, for what has come since.
+            self._look_ahead_soon(session, loaded)
+            if not await self._commit(session, loaded):
+                self._give_up(batch, _unknown())
+                return
         if not loaded.more_due:
-            self._answer(batch, outcomes)
+            self._answer(batch, plan.outcomes)
         if is_written:
             written = [book for book in loaded.books.values() if book.events]
             for book in written:
                 committer.observer.advanced(book.entity.entity_no, book.sequence)
             committer.observer.committed(sum(len(book.events) for book in written), loop.time() - began)
+
+    async def _lock(self, session: WriteSession, batch: Batch) -> None:
+        """What can't be locked goes from the batch."""
+        locked = await session.lock(list(batch))
+        for entity_no in [entity_no for entity_no in batch if entity_no not in locked]:
+            # Another process writes it: its turn comes again, without keeping the others waiting.
+            self._committer.queue.put_back(entity_no, batch.pop(entity_no))
+            self._held.discard(entity_no)
+
+    def _look_ahead_soon(self, session: WriteSession, loaded: Loaded) -> None:
+        """As soon as the server has what it needs to go on with the present batch."""
+        asyncio.get_running_loop().call_soon(self._look_ahead, self._attempts, session, loaded)
+
+    def _look_ahead(self, attempt: int, session: WriteSession, loaded: Loaded) -> None:
+        """Decide the entity's next batch while the server is busy with this one, as if this one were committed.
+
+        When it is not, or all is not so as foreseen after it, the next batch is decided anew in its own turn.
+        """
+        committer = self._committer
+        if attempt != self._attempts or self._following or self._is_split or loaded.more_due or len(loaded.books) > 1:
+            return
+        if committer.keeps_others_waiting() and asyncio.get_running_loop().time() >= self._over:
+            return
+        [entity_no] = loaded.books
+        self._following = committer.take_more(entity_no, committer.limits.least_ahead)
+        units = _units(self._following)
+        following = session.follow(loaded, units) if units else None
+        if following is None:
+            return
+        plan = _planned(session, self._following, following, units)
+        try:
+            plan.rows.make()
+        except Exception as error:  # noqa: BLE001  # a fault of ours: told when it happens in the batch's own turn
+            _log.debug("not_decided_ahead", lane=self._number, cause=repr(error))
+        else:
+            self._plan = plan
 
     async def _unlock(self) -> None:
         """Give the locks back; a connection that can't is dropped, and with it they are free as well."""
@@ -240,6 +300,7 @@ class Lane:
             middle = len(submissions) // 2
             parts = [{entity_no: submissions[:middle]}, {entity_no: submissions[middle:]}]
         batch.clear()
+        was_split, self._is_split = self._is_split, True
         try:
             for part in parts:
                 await self._write(part)
@@ -247,6 +308,8 @@ class Lane:
             for part in parts:
                 self._give_up(part, self._internal("lane_failed"))
             raise
+        finally:
+            self._is_split = was_split
 
     def _answer(self, batch: Batch, outcomes: dict[int, list[list[Outcome]]]) -> None:
         committer = self._committer
@@ -283,6 +346,35 @@ class Lane:
         """Pause before the next try, longer each time, never in step with another process."""
         await asyncio.sleep(self._committer.chance.uniform(0, self._pause))
         self._pause = min(self._pause * 2, self._committer.limits.longest_pause_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What a batch's decisions rest on, and what comes of them: `outcomes` as the rows are made."""
+
+    session: WriteSession
+    submissions: list[list[Submission]]
+    loaded: Loaded
+    outcomes: dict[int, list[list[Outcome]]]
+    rows: Rows
+
+    def is_of(self, session: WriteSession, batch: Batch) -> bool:
+        """Whether it was made through this session for just these submissions."""
+        mine, others = self.submissions, list(batch.values())
+        return session is self.session and len(mine) == len(others) and all(map(is_, mine, others))
+
+
+def _planned(session: WriteSession, batch: Batch, loaded: Loaded, units: dict[int, list[Unit]]) -> _Plan:
+    outcomes: dict[int, list[list[Outcome]]] = {entity_no: [] for entity_no in loaded.books}
+    steps = chain.from_iterable(
+        decide(book, [] if loaded.more_due else units[entity_no], outcomes[entity_no])
+        for entity_no, book in loaded.books.items()
+    )
+    return _Plan(session, list(batch.values()), loaded, outcomes, session.rows(loaded, steps))
+
+
+def _units(batch: Batch) -> dict[int, list[Unit]]:
+    return {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
 
 
 def _unavailable() -> LedgerError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -64,6 +64,18 @@ class Loaded:
     books: dict[int, Book] = field(default_factory=dict)
     more_due: bool = False
     """More transactions are due to expire than fit in one batch: expire these first, then load again."""
+    keys: Sequence[tuple[int, str]] = ()
+    """Idempotency keys that the batch would use, with their entities."""
+    read_at: float = 0.0
+    """When, in the event loop's time."""
+
+
+class Rows(Protocol):
+    """What a batch writes, in the form in which it is sent."""
+
+    def make(self) -> None:
+        """Decide and encode all of it now, ahead of `write`. Raises what a step raises."""
+        ...
 
 
 class WriteSession(Protocol):
@@ -84,12 +96,25 @@ class WriteSession(Protocol):
         """
         ...
 
-    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        """Begin a SERIALIZABLE database transaction and write the rows that decisions add to the books; False: they
-        add none, and nothing was begun.
+    def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
+        """What the units' decisions will rest on once all that was decided on `loaded` is committed, told from that
+        alone; None: they need more. It takes over the books of `loaded`, on which nothing must be decided any more.
+        """
+        ...
 
-        The next decisions are made by advancing `steps`, while the server is busy with the rows of those before.
-        Raises Conflict, Rejected, Unavailable, and what a step raises.
+    async def still_follows(self, following: Loaded, clock: Clock) -> bool:
+        """Whether all is so as `follow` has foreseen. Raises Conflict, Unavailable."""
+        ...
+
+    def rows(self, loaded: Loaded, steps: Iterator[object]) -> Rows:
+        """The rows that decisions add to the books; the next decisions are made by advancing `steps`."""
+        ...
+
+    async def write(self, rows: Rows, made: Callable[[], None]) -> bool:
+        """Begin a SERIALIZABLE database transaction and write the rows; False: there are none, and nothing was begun.
+
+        Rows that were not made ahead are made while the server is busy with those before. `made` is called when all
+        are, at the latest before `write` ends. Raises Conflict, Rejected, Unavailable, and what a step raises.
         """
         ...
 

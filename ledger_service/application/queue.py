@@ -129,12 +129,16 @@ class WriteQueue:
                 break
         return batch
 
-    def take_more(self, entity_no: int) -> Batch:
-        """The next batch of an entity that is busy, for whoever has it; empty: nothing waits for it."""
-        if entity_no not in self._waiting:
+    def take_more(self, entity_no: int, least: int = 1) -> Batch:
+        """The next batch of an entity that is busy, for whoever has it; empty: fewer than `least` commands wait."""
+        if not self._waits(entity_no, least):
             return {}
         taken = self._take_of(entity_no, _Room(self._batch_commands, self._batch_postings))
         return {entity_no: taken} if taken else {}
+
+    def has_ready(self) -> bool:
+        """Whether something waits of an entity that is not being written."""
+        return any(entity_no not in self._busy for entity_no in self._waiting)
 
     def is_busy(self, entity_no: int) -> bool:
         """Whether the entity is being written."""
@@ -180,9 +184,18 @@ class WriteQueue:
                 break
             taken.append(queue.popleft())
             room.fill(first)
-        if not queue:
-            del self._waiting[entity_no]
+        # What is left has its next turn after the other entities.
+        del self._waiting[entity_no]
+        if queue:
+            self._waiting[entity_no] = queue
         return taken
+
+    def _waits(self, entity_no: int, least: int) -> bool:
+        for submission in self._waiting.get(entity_no, ()):
+            least -= submission.size
+            if least <= 0:
+                return True
+        return False
 
     def _waits_for_several(self, ready: list[int]) -> bool:
         threshold = self._batch_commands // 4

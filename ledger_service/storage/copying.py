@@ -68,7 +68,11 @@ class _Times(dict[datetime, int]):
         return microseconds
 
 
-def event_chunks(pieces: Iterable[Sequence[EventRow]], *, is_all: bool) -> Sequence[bytes] | Iterator[bytes]:
+Chunks = Sequence[bytes] | Iterator[bytes]
+"""The bytes of a COPY: one piece that is there already, or each made when the one before it has been sent."""
+
+
+def event_chunks(pieces: Iterable[Sequence[EventRow]], *, is_all: bool) -> Chunks:
     """The COPY of these rows, a chunk for each piece as it comes; `is_all`: there is but one, which is there already.
 
     Raises ValueError for what no column can take.
@@ -77,14 +81,14 @@ def event_chunks(pieces: Iterable[Sequence[EventRow]], *, is_all: bool) -> Seque
     return [b"".join(chunks)] if is_all else chunks
 
 
-def entry_chunks(rows: Sequence[EntryRow]) -> Sequence[bytes] | Iterator[bytes]:
+def entry_chunks(rows: Sequence[EntryRow]) -> Chunks:
     """The COPY of these rows. Raises ValueError for what no column can take."""
     if len(rows) <= MAX_CHUNK_ROWS:
         return [b"".join(_chunks(_entries, [rows]))]
     return _chunks(_entries, (rows[first : first + MAX_CHUNK_ROWS] for first in range(0, len(rows), MAX_CHUNK_ROWS)))
 
 
-async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes]) -> str:
+async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Chunks) -> str:
     """Send what `event_chunks` or `entry_chunks` made; answers the command's tag."""
     # What is there as a whole is sent as it is (bytes would be taken for a path). Else each chunk is sent before the
     # next one is made: the server works on it meanwhile.

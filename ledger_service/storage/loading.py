@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from ledger_service.application.ports import Clock, Loaded
 from ledger_service.domain.account import Account
-from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide.book import Book, KnownKey
+from ledger_service.domain.commands import CreateTransaction, Unit
+from ledger_service.domain.decide.book import EMPTY_HEAD, Book, KnownKey
 from ledger_service.domain.decide.needs import Needs, needs_of
 from ledger_service.domain.decide.outcome import Refused
 from ledger_service.domain.snapshots import refusal_from
@@ -19,6 +21,10 @@ from ledger_service.storage.memory import Memory
 QUERIES = {**sql.load("shared.sql"), **sql.load("committer.sql")}
 
 _Place = tuple[int, int]
+
+_LONGEST_AHEAD = timedelta(seconds=1)
+"""How much a batch's recorded time may lie behind the database's clock because it was decided ahead. What is more has
+another cause: one of the two clocks was set."""
 
 
 class Loader:
@@ -35,7 +41,7 @@ class Loader:
         records = await self._fetch("glance", list(units), *(_columns(pairs) or ((), ())))
         # One time for the whole batch, not before anything that any of its entities has recorded.
         now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
-        loaded = Loaded()
+        loaded = Loaded(keys=pairs, read_at=asyncio.get_running_loop().time())
         await self._open_books(loaded.books, records, now)
         if any(record["next_expiry"] is not None and record["next_expiry"] <= now for record in records):
             await self._load_due(loaded, needs, now, due_limit)
@@ -48,6 +54,48 @@ class Loader:
         await self._load_reconciliations(loaded.books, needs)
         await self._load_categories(loaded.books, needs)
         return loaded
+
+    def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
+        """See application.ports.WriteSession; only new transactions of one entity on known accounts can be foreseen."""
+        [(entity_no, book)] = loaded.books.items()
+        entity_units = units[entity_no]
+        if not all(type(one) is CreateTransaction for unit in entity_units for one in unit.commands or (None,)):
+            return None
+        needs = needs_of(entity_no, entity_units)
+        accounts, heads = book.accounts, book.heads
+        for account_id, currency in needs.positions:
+            account = accounts.get(account_id)
+            if account is None or (account.account_no, currency) not in heads:
+                return None
+        if not needs.category_ids <= book.categories.keys():
+            return None
+        read_at = asyncio.get_running_loop().time()
+        following = Loaded(keys=[(entity_no, key) for key in needs.keys], read_at=read_at)
+        following.books[entity_no] = Book(
+            replace(book.entity, sequence=book.sequence),
+            book.sequence,
+            book.now + timedelta(seconds=read_at - loaded.read_at),
+            accounts,
+            book.accounts_by_no,
+            heads,
+            categories=book.categories,
+            sealed=book.sealed,
+            peaks=book.peaks,
+        )
+        return following
+
+    async def still_follows(self, following: Loaded, clock: Clock) -> bool:
+        """Nobody else has written to the entity, no key was used before, nothing is due, the clock was not set."""
+        [(entity_no, book)] = following.books.items()
+        [record] = await self._fetch("glance", [entity_no], *(_columns(following.keys) or ((), ())))
+        first = book.events[0].sequence if book.events else book.sequence + 1
+        drift = clock.adjust(record["now"]) - book.now
+        return (
+            record["sequence"] == first - 1
+            and not record["has_used_keys"]
+            and (record["next_expiry"] is None or record["next_expiry"] > max(book.now, book.now + drift))
+            and abs(drift) <= _LONGEST_AHEAD
+        )
 
     async def _open_books(self, books: dict[int, Book], records: Sequence[Any], now: datetime) -> None:
         """A book for each entity with what is remembered of it, if nobody has written to it since."""
@@ -105,8 +153,8 @@ class Loader:
             entity_no, _, currency = wanted[record["place"] - 1]
             account_no = record["account_no"]
             versions[entity_no, account_no] = record["version"]
-            if record["number"] is not None:
-                books[entity_no].heads[account_no, currency] = rows.head_of(record)
+            head = EMPTY_HEAD if record["number"] is None else rows.head_of(record)
+            books[entity_no].heads[account_no, currency] = head
         await self._put_accounts(books, versions)
 
     async def _load_transactions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:

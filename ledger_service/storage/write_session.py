@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from itertools import chain
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 
 import asyncpg
 
@@ -16,19 +15,21 @@ from ledger_service.application.ports import (
     Conflict,
     Loaded,
     Rejected,
+    Rows,
     StorageError,
     Unavailable,
 )
 from ledger_service.domain.account import Account
 from ledger_service.domain.category import Category
 from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide.book import Book, EventRow
-from ledger_service.domain.sealing.seals import seal_of
+from ledger_service.domain.decide.book import Book
 from ledger_service.storage import copying, database
+from ledger_service.storage.batch_rows import BatchRows
+from ledger_service.storage.copying import Chunks
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
-from ledger_service.storage.sealing import PREPARE, insert_seals
+from ledger_service.storage.sealing import PREPARE
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -69,6 +70,8 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
+        self._is_followed = False
+        """Whether a batch that is decided ahead has taken over what is known after this one."""
         self._last_statement = ""
         self._held: frozenset[int] = frozenset()
         self._may_hold = False
@@ -93,12 +96,26 @@ class WriteSession:
         """See storage.loading."""
         return await _translated(self._loader.load, units, clock, due_limit)
 
-    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them.
+    def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
+        """See storage.loading. What is remembered goes on with who follows: it is put back when that is committed."""
+        following = self._loader.follow(loaded, units)
+        self._is_followed = self._is_followed or following is not None
+        return following
 
-        The seals are worked out meanwhile; `commit` writes them.
+    async def still_follows(self, following: Loaded, clock: Clock) -> bool:
+        """See storage.loading."""
+        return await _translated(self._loader.still_follows, following, clock)
+
+    def rows(self, loaded: Loaded, steps: Iterator[object]) -> BatchRows:
+        """Nothing is decided yet."""
+        return BatchRows(list(loaded.books.values()), steps)
+
+    async def write(self, rows: Rows, made: Callable[[], None]) -> bool:
+        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them. The seals
+        are written by `commit`.
         """
-        return await _translated(self._write, books, steps)
+        assert isinstance(rows, BatchRows), "made by this session"
+        return await _translated(self._write, rows, made)
 
     async def commit(self) -> None:
         """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
@@ -116,8 +133,9 @@ class WriteSession:
         if tag != "COMMIT":
             # COMMIT of a failed database transaction is answered by ROLLBACK, without an error.
             raise Conflict(f"COMMIT was answered by {tag}")
-        for book in self._written:
-            self._memory.put(book)
+        if not self._is_followed:
+            for book in self._written:
+                self._memory.put(book)
 
     async def rollback(self) -> None:
         """Raises Unavailable when the connection is gone; the server rolls back then as well."""
@@ -177,48 +195,30 @@ class WriteSession:
             # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
             raise Unavailable(str(error)) from error
 
-    async def _write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
-        self._written, self._last_statement = (), ""
-        events = _Decided(books, steps)
-        first = next(events, None)
-        if first is None:
+    async def _write(self, rows: BatchRows, made: Callable[[], None]) -> bool:
+        self._written, self._is_followed = (), False
+        events = rows.events()
+        if events is None:
             return False
         await self._begin()
-        chunks = copying.event_chunks(chain([first], events), is_all=events.is_all)
-        tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, chunks)
-        _expect(tag, f"COPY {sum(len(book.events) for book in books)}")
-        written = self._written = [book for book in books if book.events]
+        tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, events)
+        written = self._written = rows.written()
+        _expect(tag, f"COPY {sum(len(book.events) for book in written)}")
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
                 [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = [entry for book in written for entry in book.entries]
+        entries = rows.entries(made)
         if entries:
-            chunks = copying.entry_chunks(entries)
-            if isinstance(chunks, Iterator):
-                chunks = self._sealing(chunks)
-            tag = await self._copy("entries_inlet", copying.ENTRY_COLUMNS, chunks)
-            _expect(tag, f"COPY {len(entries)}")
-        if not self._last_statement:
-            self._seal()
+            tag = await self._copy("entries_inlet", copying.ENTRY_COLUMNS, entries)
+            _expect(tag, f"COPY {sum(len(book.entries) for book in written)}")
         for book in written:
             await self._write_changes(book)
-        return True
-
-    def _sealing(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
-        """The same chunks; the seals are worked out when all rows are on their way, and the server at work on them."""
-        last = next(chunks)
-        for chunk in chunks:
-            yield last
-            last = chunk
-        self._seal()
-        yield last
-
-    def _seal(self) -> None:
         # One round trip for seals and COMMIT. When the first fails, the server does not go on to the second.
-        self._last_statement = f"{insert_seals([seal_of(book) for book in self._written], is_prepared=True)}; COMMIT"
+        self._last_statement = f"{rows.seals()}; COMMIT"
+        return True
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -272,38 +272,9 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Sequence[bytes] | Iterator[bytes]) -> str:
+    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Chunks) -> str:
         # Into the table itself its policies would forbid COPY (migration 0005).
         return await copying.copy(self._connection, inlet, columns, chunks)
-
-
-class _Decided:
-    """The events that each step adds to the books, as soon as they are decided."""
-
-    def __init__(self, books: Sequence[Book], steps: Iterator[object]) -> None:
-        self._books = books
-        self._steps = steps
-        self._taken = [0] * len(books)
-        self.is_all = False
-        """There are no more steps."""
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> list[EventRow]:
-        fresh: list[EventRow] = []
-        while not fresh:
-            if self.is_all:
-                raise StopIteration
-            self.is_all = next(self._steps, _END) is _END
-            for place, book in enumerate(self._books):
-                if len(book.events) > self._taken[place]:
-                    fresh += book.events[self._taken[place] :]
-                    self._taken[place] = len(book.events)
-        return fresh
-
-
-_END = object()
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:

@@ -37,7 +37,8 @@ async def write(session: Any, entity_no: int, key: str) -> tuple[Loaded, str]:
     unit = Unit(entity_no, [command])
     await session.lock([entity_no])
     loaded: Loaded = await session.load({entity_no: [unit]}, ShiftedClock(), 100)
-    assert await session.write(list(loaded.books.values()), decide(loaded.books[entity_no], [unit], []))
+    rows = session.rows(loaded, decide(loaded.books[entity_no], [unit], []))
+    assert await session.write(rows, lambda: None)
     return loaded, await session._connection.fetchval("SELECT pg_current_xact_id()::text")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ledger_service.application.ports import (
@@ -123,6 +123,8 @@ class FakeStore:
         self.owners: dict[int, object] = {}
         self.seals: set[tuple[EventRow, ...]] = set()
         """What each commit wrote, by entity."""
+        self.followed = self.confirmed = 0
+        """How often a batch was decided ahead, and how often it was written so."""
         self.changed = asyncio.Event()
         self._failures: dict[str, list[_Failure]] = {}
         self._gates: dict[str, list[Gate]] = {}
@@ -181,6 +183,19 @@ class FakeStore:
     def _ledger(self, number: int) -> Ledger:
         cash, wallet = account(1, "cash"), account(2, "wallet", AccountType.LIABILITY)
         return Ledger(entity(number), {one.account_id: one for one in (cash, wallet)}, sequence=2)
+
+
+@dataclass
+class FakeRows:
+    """See application.ports.Rows."""
+
+    books: list[Book]
+    steps: Iterator[object]
+
+    def make(self) -> None:
+        """All decisions."""
+        for _ in self.steps:
+            pass
 
 
 class FakeSession:
@@ -251,16 +266,53 @@ class FakeSession:
         self.loaded = loaded
         return loaded
 
-    async def write(self, books: Sequence[Book], steps: Iterator[object]) -> bool:
+    def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
+        """Whatever is asked for, all is in the book."""
+        [(entity_no, book)] = loaded.books.items()
+        now = book.now + timedelta(microseconds=1)
+        following = Loaded(keys=[(entity_no, one.key) for unit in units[entity_no] for one in unit.commands if one.key])
+        following.books[entity_no] = Book(
+            book.entity,
+            book.sequence,
+            now,
+            book.accounts,
+            book.accounts_by_no,
+            dict(book.heads),
+            transactions=dict(book.transactions),
+        )
+        self.store.followed += 1
+        return following
+
+    async def still_follows(self, following: Loaded, clock: Clock) -> bool:
+        """Nobody has written, no key was used, nothing is due."""
+        await self._step("load")
+        [(entity_no, book)] = following.books.items()
+        assert entity_no in self.locks, "everything is looked at under its lock"
+        ledger = self.store.ledgers[entity_no]
+        base = book.events[0].sequence - 1 if book.events else book.sequence
+        is_due = any(
+            one.status <= 2 and one.expire_time is not None and one.expire_time <= clock.adjust(self.store.now)
+            for one in ledger.transactions.values()
+        )
+        self.first_sequences[entity_no] = base
+        is_so = ledger.sequence == base and not is_due and not any(key in ledger.keys for _, key in following.keys)
+        self.store.confirmed += is_so
+        return is_so
+
+    def rows(self, loaded: Loaded, steps: Iterator[object]) -> FakeRows:
+        """Books and what is still to be decided on them."""
+        return FakeRows(list(loaded.books.values()), steps)
+
+    async def write(self, rows: FakeRows, made: Callable[[], None]) -> bool:
         """The rows, not yet for others to see."""
         assert not self.in_transaction
-        for _ in steps:
-            pass
-        written = [book for book in books if book.events]
+        rows.make()
+        written = [book for book in rows.books if book.events]
         if not written:
             return False
         await self._step("begin")
         self.in_transaction = True
+        made()
         await self._step("write")
         self._refuse_poison("write", written)
         self.written = written

@@ -81,7 +81,7 @@ class Office:
             loaded = await session.load({self.entity_no: [unit]}, ShiftedClock(), 100)
             outcomes: list[list[Outcome]] = []
             steps = decide(loaded.books[self.entity_no], [unit], outcomes)
-            await session.write(list(loaded.books.values()), steps)
+            await session.write(session.rows(loaded, steps), lambda: None)
             await session.commit()
         finally:
             await session.close()

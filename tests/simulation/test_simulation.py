@@ -20,7 +20,7 @@ _EVERY_FAULT = {
     "commit done", "commit dropped", "commit late", "database away", "load conflict", "load unavailable",
     "lock held elsewhere", "lock unavailable", "open unavailable", "process drained", "process killed",
     "rollback unavailable", "session ended", "told DATABASE_UNAVAILABLE", "told INTERNAL", "unlock unavailable",
-    "was_committed unavailable", "write conflict", "write unavailable",
+    "was_committed unavailable", "write conflict", "write unavailable", "decided ahead", "written as decided ahead",
 }  # fmt: skip
 
 

@@ -145,6 +145,8 @@ class Process:
             max_commit_postings=1000,
             lanes=chance.choice([1, 2, 3]),
             write_timeout_seconds=chance.choice([0.5, 2.0, WRITE_TIMEOUT]),
+            stint_seconds=chance.choice([0.05, 1.0]),
+            least_ahead=chance.choice([1, 1, 3, 100]),
         )
         self.committer = Committer(store, limits, FakeObserver(), DatabaseClock(), chance)
         self.committer.start()
@@ -190,6 +192,8 @@ class World:
                 assert await process.committer.drain(PATIENCE), "what was accepted is not carried through"
                 assert process.committer.queue.commands == 0, "the queue counts what is not there"
                 await process.committer.stop()
+        self.seen["decided ahead"] += self.store.followed
+        self.seen["written as decided ahead"] += self.store.confirmed
 
     def _heal(self) -> None:
         self._is_over = True

@@ -125,7 +125,7 @@ class Book:
     """By id; those that the batch mentions, with their ancestors where the tree matters."""
     accounts_by_no: dict[int, Account] = field(default_factory=dict)
     heads: dict[tuple[int, str], Head] = field(default_factory=dict)
-    """By account number and currency; an account without entries in a currency has none."""
+    """By account number and currency; an account without entries in a currency has none, or an empty one."""
     keys: dict[str, KnownKey] = field(default_factory=dict)
     transactions: dict[int, Transaction] = field(default_factory=dict)
     """Newest revisions of those that the batch changes."""

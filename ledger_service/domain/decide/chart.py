@@ -229,8 +229,8 @@ def _check_code(book: Book, code: str | None, account_id: str) -> None:
 def _check_currencies(book: Book, account: Account, currencies: tuple[str, ...]) -> None:
     if not currencies:
         return
-    for account_no, currency in book.heads:
-        if account_no == account.account_no and currency not in currencies:
+    for (account_no, currency), head in book.heads.items():
+        if account_no == account.account_no and head.number and currency not in currencies:
             raise LedgerError(
                 Reason.CURRENCY_NOT_ALLOWED,
                 f"account {account.account_id} has entries in {currency}; it can't be taken away",
