@@ -39,8 +39,8 @@ class Lane:
         self._number = number
         self._session: WriteSession | None = None
         self._held: set[int] = set()
-        self._over = 0.0
-        """When the stint ends, in the loop's time."""
+        self._turn_over = 0.0
+        """When an entity has had its turn, if another one waits for a lane; in the loop's time."""
         self._following: Batch = {}
         """What is written next: taken from the queue while the batch before it is under way."""
         self._plan: _Plan | None = None
@@ -86,14 +86,14 @@ class Lane:
         """
         committer = self._committer
         loop = asyncio.get_running_loop()
-        self._over = loop.time() + committer.limits.stint_seconds
+        over = self._turn_over = loop.time() + committer.limits.stint_seconds
         while True:
             only = next(iter(batch)) if len(batch) == 1 else None
             await self._write(batch)
-            is_over = loop.time() >= self._over
+            is_over = loop.time() >= over
             if is_over:
                 await self._unlock()
-                self._over = loop.time() + committer.limits.stint_seconds
+                over = loop.time() + committer.limits.stint_seconds
             if self._following:
                 batch |= self._following
                 self._following = {}
@@ -205,7 +205,7 @@ class Lane:
         committer = self._committer
         if attempt != self._attempts or self._following or self._is_split or loaded.more_due or len(loaded.books) > 1:
             return
-        if committer.keeps_others_waiting() and asyncio.get_running_loop().time() >= self._over:
+        if committer.keeps_others_waiting() and asyncio.get_running_loop().time() >= self._turn_over:
             return
         [entity_no] = loaded.books
         self._following = committer.take_more(entity_no, committer.limits.least_ahead)

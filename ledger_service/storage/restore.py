@@ -188,7 +188,7 @@ async def _load_folder(folder: Path, manifest: Manifest, scratch: Path, jobs: in
 def _raise_epoch(cluster: Path, highest_writer: int) -> None:
     """Let a stopped server number its database transactions from above all that are in the ledger's past.
 
-    `commits.writer` tells a writer, and the triggers, what this very database transaction has written. A new server
+    `commits.writer` tells the triggers what this very database transaction has written. A new server
     would begin with numbers that are there already. The epoch is the upper half of such a number, stored nowhere else.
     """
     user = choose_user(cluster)
