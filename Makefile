@@ -59,9 +59,11 @@ fuzz: ## call every REST operation with generated requests, over 5,000 together;
 	LEDGER_FUZZ_SECONDS=$(or $(SECONDS),60) $(VENV)/python -m pytest tests/property/test_statement_fuzz.py -s $(ARGS)
 	LEDGER_FUZZ_EXAMPLES=60 $(VENV)/python -m pytest tests/contract/test_rest_schema.py --timeout 1200 -s $(ARGS)
 
-# make chaos MINUTES=5 SEED=7; a round that fails says how to repeat it. The report is .cache/chaos.json too.
+# As many rounds as reach the gates; make chaos MINUTES=5 SEED=7. A round that fails says how to repeat it, and its logs
+# are kept in .cache/chaos. The report is .cache/chaos.json too.
 chaos: ## break the service on its real parts for half an hour: nothing may be lost, doubled or shown to a stranger
 	@scripts/setup dev
+	@scripts/install_porcupine
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # make simulation SCHEDULES=20000 ARGS="--first 7"; a schedule that fails says how to repeat it. .cache/simulation.json too.

@@ -203,7 +203,13 @@ class _Bench:
             # Killed from outside while it had nothing to do.
             self.close()
         if self._child is None:
-            child = Child(self._limits.memory_bytes, self._limits.seconds)
+            try:
+                child = Child(self._limits.memory_bytes, self._limits.seconds)
+            except OSError as error:
+                _log.error("no_room_for_workshop", error=str(error))
+                raise LedgerError(
+                    Reason.QUEUE_FULL, "the server has no room for this work just now; send it again after a pause"
+                ) from error
             with self._lock:
                 self._child = child
                 if self._abandoned:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import grpc
 
 from ledger.v1 import transaction_service_pb2 as pb
+from tests.chaos.desk import Alter, call_of
 from tests.chaos.history import Look, Seen, now
 from tests.chaos.last_reads import read_balances
 from tests.helpers.load import AMBIGUOUS
@@ -87,6 +89,7 @@ class Caller:
         if write.is_known and not isinstance(write.answer, Refused) and hasattr(write.answer, "transaction"):
             transaction = write.answer.transaction
             self.story.learn(transaction.create_sequence, transaction.id)
+            self.story.latest = max(self.story.latest, transaction.create_time.ToDatetime(UTC))
         return write
 
     async def _answered(self, write: Write, call: Any) -> None:
@@ -204,6 +207,8 @@ def _note_result(write: Write, result: Any, at: float) -> None:
 def _call(story: Story, command: Command, client: Client) -> tuple[Any, Any]:
     requests, transactions = story.requests, client.transactions
     match command:
+        case Alter():
+            return call_of(story, command, client)
         case Create():
             return requests.create(command), transactions.CreateTransaction
         case Approve():

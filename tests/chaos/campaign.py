@@ -15,12 +15,15 @@ from ledger.v1 import account_service_pb2
 from ledger_service import bootstrap
 from tests.chaos.callers import Caller, watch
 from tests.chaos.checker import check
+from tests.chaos.desk import Desk, begin
+from tests.chaos.disk import NotPossibleError
 from tests.chaos.faults import Faults
 from tests.chaos.history import Story
 from tests.chaos.last_reads import read_all
 from tests.chaos.poison import remove_poison, set_poison
 from tests.chaos.replay import is_poison
 from tests.chaos.scene import Scene, staged
+from tests.chaos.second_opinion import second_opinion
 from tests.chaos.strangers import probe, stranger
 from tests.chaos.verdict import Breach, Verdict
 from tests.chaos.workloads import BANK, BANK_CAPITAL, WORKLOADS, Workload, transfer
@@ -31,8 +34,10 @@ from tests.helpers.servers import TOKEN
 from tests.helpers.wire import account_request
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
+    from tests.chaos.last_reads import LastReads
     from tests.chaos.plan import Plan
 
 _SLOW_SECONDS = 0.25
@@ -49,13 +54,18 @@ _RECOVERY_SECONDS = 30.0
 class Outcome:
     """Of one round."""
 
-    seed: int
+    number: int
     verdict: Verdict = field(default_factory=Verdict)
     happened: Counter[str] = field(default_factory=Counter)
     not_run: dict[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     failure: str = ""
     """Why it did not go to its end: a fault that never happened, a process that did not come back."""
+
+    @property
+    def is_red(self) -> bool:
+        """Whether a promise was broken, or it did not go to its end."""
+        return bool(self.failure) or not self.verdict.is_clean
 
 
 class Round:
@@ -67,6 +77,8 @@ class Round:
         self.seed = seed
         self.stories: list[tuple[Workload, Story]] = []
         self.counts: Counter[str] = Counter()
+        self.not_run: dict[str, str] = {}
+        """What this machine lacks, and why."""
         self.is_over = False
         self._stranger = ""
 
@@ -85,12 +97,15 @@ class Round:
         for workload in WORKLOADS:
             for number in range(workload.entities):
                 name = await new_entity(client, entity_id=f"{workload.name}-{number}")
-                story = Story(name, workload.accounts, expires=workload.expires)
+                story = Story(name, workload.accounts, workload.expires, shortages=self.scene.shortages)
                 request = account_service_pb2.BatchCreateAccountsRequest(entity_id=name)
                 request.requests.extend(account_request("", account) for account in workload.accounts)
                 await client.accounts.BatchCreateAccounts(request)
                 if workload.is_bank:
                     await self._found_bank(story)
+                if workload.is_reconciled:
+                    story.desk = Desk()
+                    await begin(self._caller(story, "founder", random.Random(0)))
                 self.stories.append((workload, story))
         self._stranger = await stranger(self.scene.postgres.dsn, self.stories[0][1])
         async with self.scene.administrator() as administrator:
@@ -142,6 +157,7 @@ class Round:
     async def judge(self) -> Verdict:
         """The last read phase and all checks; the callers have ended."""
         verdict = Verdict()
+        lasts: list[tuple[Story, LastReads]] = []
         async with self.scene.administrator() as administrator:
             await remove_poison(administrator)
         async with connect(self.scene.addresses[0], TOKEN) as client:
@@ -150,10 +166,26 @@ class Round:
                 await self._replay_some(story)
                 last = await read_all(client, story)
                 verdict.add(await asyncio.to_thread(check, story, last))
+                lasts.append((story, last))
+            if self.plan.second_opinions:
+                await self._ask_porcupine(client, lasts, verdict)
+        if verdict.breaches[Breach.NEIGHBOUR]:
+            verdict.explain(Breach.NEIGHBOUR, self.scene.faults_of_ours())
         report = await bootstrap.verify_database(self.scene.postgres.dsn)
         for found in report.breaks:
             verdict.note(Breach.VERIFY, str(found))
         return verdict
+
+    async def _ask_porcupine(self, client: Client, lasts: Sequence[tuple[Story, LastReads]], verdict: Verdict) -> None:
+        hot = [
+            (story, last)
+            for (workload, _), (story, last) in zip(self.stories, lasts, strict=True)
+            if workload.has_floor
+        ]
+        try:
+            verdict.add(await second_opinion(client, hot, self.plan.second_opinions, self._chance(0)))
+        except NotPossibleError as error:
+            self.not_run["porcupine"] = str(error)
 
     async def _is_served(self, client: Client) -> None:
         """Wait until the process has its connections to the database again."""
@@ -181,10 +213,11 @@ class Round:
                 return  # each of them costs a timeout, and one is enough
 
 
-async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> Outcome:
+async def run_round(folder: Path, plan: Plan, run_seed: int, number: int, sabotage: str = "") -> Outcome:
     """Everything, on fresh data. `sabotage`: SQL that breaks it on purpose, see tests.chaos.mutants."""
     began = time.monotonic()
-    outcome = Outcome(seed)
+    outcome = Outcome(number)
+    seed = run_seed * 1_000 + number
     async with staged(folder, sabotage) as scene:
         this = Round(scene, plan, seed)
         await this.prepare()
@@ -193,12 +226,14 @@ async def run_round(folder: Path, plan: Plan, seed: int, sabotage: str = "") -> 
             await this.play(faults)
         except Exception:  # noqa: BLE001  # judged all the same: what was told until then must be true
             outcome.failure = traceback.format_exc()
-            await scene.mend()
-        outcome.happened, outcome.not_run = faults.happened + this.counts, faults.not_run
+        outcome.happened = faults.happened + this.counts
         try:
+            if outcome.failure:
+                await scene.mend()
             outcome.verdict = await this.judge()
             await scene.stop()
         except Exception:  # noqa: BLE001  # and what broke it off before is told as well
             outcome.failure += traceback.format_exc()
+        outcome.not_run = faults.not_run | this.not_run
     outcome.seconds = time.monotonic() - began
     return outcome

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.v1 import account_pb2
 from ledger.v1 import transaction_service_pb2 as pb
+from tests.chaos.desk import Alter
+from tests.chaos.desk_model import Course
 from tests.chaos.replay import NEVER_RECORDED, Replay, is_poison, is_replayed, is_unrecorded, was_told_another
 from tests.chaos.verdict import Breach, Verdict
 from tests.helpers.model import Done, Refusal
@@ -24,6 +26,7 @@ from tests.helpers.wire import check_balance, check_refusal, decimal, totals_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.chaos.desk import Report
     from tests.chaos.history import Look, Story, Write
     from tests.chaos.last_reads import LastReads
 
@@ -44,6 +47,7 @@ def check(story: Story, last: LastReads) -> Verdict:
         checker.lists,
         checker.watches,
         checker.last_reads,
+        checker.reconciliation,
         checker.strangers,
     ):
         step()
@@ -78,7 +82,11 @@ class _Checker(Replay):
         key, answer = write.command.key, write.answer
         applied = event is not None and event.kind != pb.EVENT_KIND_WRITE_REFUSED
         if answer is None:
-            if write.ambiguous.endswith(" INTERNAL") and not is_poison(write):
+            if (
+                write.ambiguous.endswith(" INTERNAL")
+                and not is_poison(write)
+                and not self._is_for_want_of_memory(write)
+            ):
                 self.note(Breach.NEIGHBOUR, f"{key}: {write.ambiguous}")
         elif not isinstance(answer, Refused):
             if not applied:
@@ -91,6 +99,9 @@ class _Checker(Replay):
             self.note(Breach.LOST, f"{key}: the refusal {answer.reason} is not recorded")
         elif answer.reason != "IDEMPOTENCY_KEY_REUSED" and applied and not self._is_anothers(write, tries):
             self.note(Breach.REFUSED_YET_APPLIED, f"{key}: {answer.reason}, yet at {event.sequence}")
+
+    def _is_for_want_of_memory(self, write: Write) -> bool:
+        return any(write.invoked < each.end and each.start < write.lost for each in self.story.shortages)
 
     @staticmethod
     def _is_anothers(write: Write, tries: Sequence[Write]) -> bool:
@@ -138,6 +149,8 @@ class _Checker(Replay):
             return self._refusal_differs(write, answer)
         if isinstance(first.answer, Refusal):
             return f"answered with success, the model refuses with {first.answer}"
+        if isinstance(write.command, Alter):
+            return self.desk.answer_differs(write.command, answer)
         return self._success_differs(first.answer, answer)
 
     def _refusal_differs(self, write: Write, answer: Refused) -> str:
@@ -196,6 +209,9 @@ class _Checker(Replay):
             for sequence in {balance.sequence for balance in look.balances}:
                 answered.append((look.answered, sequence, "a balance"))
                 invoked.append((look.invoked, sequence, "a balance", 0))
+        for report in self._open_reports():
+            answered.append((report.answered, report.told.sequence, "a report"))
+            invoked.append((report.invoked, report.told.sequence, "a report", 0))
         for watch in self.story.watches:
             answered += [(seen.at, seen.sequence, "a watcher") for seen in watch]
         answered.sort()
@@ -302,6 +318,34 @@ class _Checker(Replay):
             if wrong:
                 self.note(Breach.BALANCE, f"at the end: {wrong}")
 
+    def reconciliation(self) -> None:
+        """The equation in every read, each import whole or not at all, and once."""
+        desk, last = self.story.desk, self.last.books
+        if desk is None or last is None:
+            return
+        self.verdict.checked["operations"] += len(desk.reports) + len(desk.again)
+        self.verdict.checked["reports"] += len(desk.reports) + 1
+        if not self.is_whole:
+            return
+        course = Course(self.last.events, _CREATIONS)
+        reports = [last.report, *(each.told for each in desk.reports)]
+        reports += [
+            write.answer.reconciliation
+            for write in self.story.writes
+            if isinstance(write.command, Alter) and write.command.method == "CloseReconciliation" and write.is_known
+            if not isinstance(write.answer, Refused)
+        ]
+        told = [self.desk.report_differs(report, course) for report in reports]
+        told += [self.desk.again_differs(again) for again in desk.again]
+        told += self.desk.last_differs(last)
+        for wrong in filter(None, told):
+            self.note(Breach.RECONCILIATION, wrong)
+
+    def _open_reports(self) -> list[Report]:
+        """Those that tell of now: a closed day is told as it was closed."""
+        reports = self.story.desk.reports if self.story.desk is not None else []
+        return [report for report in reports if not report.told.is_closed]
+
     def strangers(self) -> None:
         """What was told to somebody without a grant."""
         for text in self.story.strangers:
@@ -310,8 +354,10 @@ class _Checker(Replay):
 
 
 def _is_of_account(event: Any) -> bool:
-    """A key of an account's change: the look-up of transactions knows nothing of it."""
-    return event is not None and event.kind == pb.EVENT_KIND_ACCOUNT_CHANGED
+    """A key of an account's change, or its reconciliation's: the look-up of transactions knows nothing of it."""
+    return event is not None and event.kind in (
+        pb.EVENT_KIND_ACCOUNT_CHANGED, pb.EVENT_KIND_RECONCILIATION_CHANGED
+    )  # fmt: skip
 
 
 def _minor(amount: str) -> int:

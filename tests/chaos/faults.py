@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 from tests.chaos.clock import STEPS
 from tests.chaos.disk import NotPossibleError
 from tests.chaos.hostile import ATTACKS
-from tests.chaos.scene import WITH_A_CLOCK
 from tests.helpers.cutting_proxy import Place, Refusal
 
 if TYPE_CHECKING:
     import random
     from collections.abc import Awaitable, Callable
+    from datetime import timedelta
 
     from tests.chaos.hostile import Attack
     from tests.chaos.plan import Plan
@@ -46,13 +46,17 @@ class Faults:
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        await asyncio.gather(
-            self._strike(), self._cut(), self._refuse(), self._attack(), self._pause(), self._step_clock()
-        )
+        steps = {"clock stepped": self.scene.step_clock, "server clock stepped": self.scene.step_server_clock}
+        # One that fails ends the others: nothing may break any more while the round is judged.
+        async with asyncio.TaskGroup() as group:
+            for each in (self._strike, self._cut, self._refuse, self._attack, self._pause):
+                group.create_task(each())
+            for name, step in steps.items():
+                group.create_task(self._step(name, step))
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
-        blows: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        blows: list[tuple[str, Callable[[], Awaitable[str | None]]]] = [
             ("service killed", partial(self._with_a_service, scene.kill_service))
         ] * plan.service_kills
         blows += [("backend killed", scene.kill_backend)] * plan.backend_kills
@@ -62,14 +66,18 @@ class Faults:
         blows += [("service drained", partial(self._with_a_service, scene.drain_service))] * plan.drains
         blows += [("disk full", scene.fill_disk)] * plan.full_disks
         blows += [("files run out", partial(self._with_a_service, scene.few_files))] * plan.full_disks
+        blows += [("memory runs out", partial(self._with_a_service, scene.little_memory))] * plan.short_memories
+        blows += [("packages upgraded", scene.upgrade_packages)] * plan.upgrades
         self.chance.shuffle(blows)
         for name, blow in blows:
             try:
-                await blow()
+                became = await blow()
             except NotPossibleError as error:
                 self.not_run[name] = str(error)
                 continue
             self.happened[name] += 1
+            if became:
+                self.happened[f"{name}: {became}"] += 1
             await asyncio.sleep(self.chance.uniform(*_REST_SECONDS))
 
     async def _cut(self) -> None:
@@ -104,31 +112,31 @@ class Faults:
 
     async def _attacked(self, attack: Attack) -> bool:
         """Whether it was carried through: the process may be killed meanwhile, which proves nothing."""
-        service = self.chance.choice(self.scene.services)
+        service = self.chance.choice([each for n, each in enumerate(self.scene.services) if n != self._paused])
         try:
             await attack(service.address, service.rest, self._victim, self.chance)
         except OSError:
             return False
         return service.process.returncode is None and service in self.scene.services
 
-    async def _step_clock(self) -> None:
+    async def _step(self, name: str, step: Callable[[timedelta], Awaitable[None]]) -> None:
         """The clock of one process goes wrong, far ahead and far back, and comes right again."""
         for _ in range(self._plan.clock_steps):
             for offset in STEPS:
                 try:
                     async with asyncio.timeout(_HAPPENS_SECONDS):
-                        await self.scene.clock.step(offset, lambda: self.scene.services[WITH_A_CLOCK].rest)
+                        await step(offset)
                 except NotPossibleError as error:
-                    self.not_run["clock stepped"] = str(error)
+                    self.not_run[name] = str(error)
                     return
-                self.happened["clock stepped"] += 1
+                self.happened[name] += 1
 
-    async def _with_a_service(self, blow: Callable[[int], Awaitable[None]]) -> None:
-        """Strike one of the processes, not the one that is paused."""
+    async def _with_a_service(self, blow: Callable[[int], Awaitable[str | None]]) -> str | None:
+        """Strike one of the processes, not the one that is paused; what became of it, where that may be either."""
         index = self.chance.choice([each for each in range(len(self.scene.services)) if each != self._paused])
         self._struck = index
         try:
-            await blow(index)
+            return await blow(index)
         finally:
             self._struck = None
 

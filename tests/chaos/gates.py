@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
+from tests.chaos.campaign import Outcome
 from tests.chaos.verdict import Breach, Verdict
 from tests.helpers.cutting_proxy import Place
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from tests.chaos.campaign import Outcome
     from tests.chaos.plan import Plan
 
 KILLS = ("service killed", "backend killed", "postmaster killed")
@@ -48,7 +48,9 @@ class Total:
     """Faults that this machine does not allow, and why."""
     seconds: float = 0.0
     rounds: int = 0
-    red_seeds: list[int] = field(default_factory=list)
+    red: list[int] = field(default_factory=list)
+    """Rounds that broke a promise, or off."""
+    failures: list[str] = field(default_factory=list)
 
     def add(self, outcome: Outcome) -> None:
         """One more round."""
@@ -57,8 +59,10 @@ class Total:
         self.not_run |= outcome.not_run
         self.seconds += outcome.seconds
         self.rounds += 1
-        if not outcome.verdict.is_clean:
-            self.red_seeds.append(outcome.seed)
+        if outcome.is_red:
+            self.red.append(outcome.number)
+        if outcome.failure:
+            self.failures.append(outcome.failure)
 
     @property
     def cuts(self) -> int:
@@ -121,7 +125,23 @@ def write_json(path: Path, gates: Sequence[Gate], total: Total) -> None:
         "happened": dict(total.happened),
         "checked": dict(total.verdict.checked),
         "not_run": total.not_run,
-        "red_seeds": total.red_seeds,
+        "red_rounds": total.red,
+        "failures": total.failures,
+        "breaches": {breach.value: count for breach, count in total.verdict.breaches.items()},
         "examples": {breach.value: texts for breach, texts in total.verdict.examples.items()},
     }
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def read_outcome(path: Path, number: int) -> Outcome:
+    """What another process has written of its one round."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    verdict = Verdict(
+        Counter({Breach(name): count for name, count in content["breaches"].items()}),
+        {Breach(name): texts for name, texts in content["examples"].items()},
+        Counter(content["checked"]),
+    )
+    return Outcome(
+        number, verdict, Counter(content["happened"]), content["not_run"], content["seconds"],
+        "\n".join(content["failures"]),
+    )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.helpers.rpc import Refused
@@ -13,6 +14,7 @@ from tests.helpers.wire import Requests
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from tests.chaos.desk import Desk
     from tests.helpers.model import Account, Command, Create
 
 NEVER = math.inf
@@ -31,6 +33,8 @@ class Write:
     invoked: float
     answered: float = NEVER
     """When its answer came; NEVER: none, or an ambiguous one, so the outcome is unknown."""
+    lost: float = NEVER
+    """When an ambiguous answer came."""
     answer: Any = None
     """The response, or the Refused; None while unknown."""
     ambiguous: str = ""
@@ -46,6 +50,7 @@ class Write:
 
     def lose(self, refused: Refused | None = None, why: str = "") -> None:
         """No answer, or one that leaves it open."""
+        self.lost = now()
         self.ambiguous = f"{refused.code.name} {refused.reason}".strip() if refused is not None else why
 
     @property
@@ -82,6 +87,13 @@ class Seen(NamedTuple):
     transaction_id: str
 
 
+class Shortage(NamedTuple):
+    """A time in which a process had no memory to get: what it is asked then may fail in any way but a definite one."""
+
+    start: float
+    end: float
+
+
 @dataclass(eq=False)
 class Story:
     """Everything about one entity."""
@@ -103,6 +115,11 @@ class Story:
     """How many of the last writes were sent when nothing was broken any more."""
     constant: tuple[Sequence[str], int] | None = None
     """Accounts whose posted balances have this sum at all times, in minor units."""
+    shortages: Sequence[Shortage] = ()
+    desk: Desk | None = None
+    """Where an account of it is being reconciled; None: nobody reconciles."""
+    latest: datetime = field(default=datetime.min.replace(tzinfo=UTC))
+    """The newest time that the service has recorded, as far as it was told: its clock may be far from ours."""
     requests: Requests = field(init=False)
 
     def __post_init__(self) -> None:

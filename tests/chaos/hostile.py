@@ -30,6 +30,8 @@ _CANCEL = struct.pack("!I", 8)
 _CONNECTIONS = 60
 _CREATE = "/ledger.v1.TransactionService/CreateTransaction"
 _HANG_SECONDS = 1.5
+_GONE = (OSError, RuntimeError)
+"""The other side has closed the connection; RuntimeError is what uvloop makes of a write after that."""
 
 
 async def random_bytes(grpc_address: str, rest_address: str, entity: str, chance: random.Random) -> None:
@@ -38,7 +40,7 @@ async def random_bytes(grpc_address: str, rest_address: str, entity: str, chance
     async def one(address: str, beginning: bytes) -> None:
         async with _socket(address) as (reader, writer):
             writer.write(beginning + chance.randbytes(chance.randint(1, 5_000)))
-            with contextlib.suppress(OSError, TimeoutError):
+            with contextlib.suppress(*_GONE, TimeoutError):
                 async with asyncio.timeout(_HANG_SECONDS):
                     await writer.drain()
                     await reader.read(-1)
@@ -53,7 +55,7 @@ async def half_open(grpc_address: str, rest_address: str, entity: str, chance: r
 
     async def one(address: str, said: bytes) -> None:
         async with _socket(address) as (_, writer):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(*_GONE):
                 for place in range(0, len(said), 8):
                     writer.write(said[place : place + 8])
                     await asyncio.sleep(0.05)
@@ -70,7 +72,7 @@ async def reset_flood(grpc_address: str, rest_address: str, entity: str, chance:
     """Streams that are opened and reset at once, thousands on a connection (CVE-2023-44487)."""
     async with _socket(grpc_address) as (_, writer):
         writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             for start in range(1, 8_001, 400):
                 for number in range(start, start + 400, 2):
                     writer.write(_frame(_HEADERS, _END_HEADERS, number, _request_headers()))
@@ -84,8 +86,11 @@ async def bombs(grpc_address: str, rest_address: str, entity: str, chance: rando
     async with connect(grpc_address, TOKEN) as client:
         call = client.channel.unary_unary(_CREATE)
         for compression in (grpc.Compression.Gzip, grpc.Compression.Deflate, grpc.Compression.NoCompression):
-            sent = call(zeros, metadata=client.metadata, compression=compression, timeout=30)
-            assert await sent.code() in _REFUSALS, await sent.details()
+            sent = call(zeros, metadata=client.metadata, compression=compression, timeout=20)
+            code = await sent.code()
+            if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+                raise TimeoutError  # paused, or being restarted: nothing is proved
+            assert code in _REFUSALS, await sent.details()
     squeezed = await asyncio.to_thread(gzip.compress, zeros)
     for headers, body in (({"Content-Encoding": "gzip"}, squeezed), ({}, zeros[: 20 * _MIB])):
         answer = await _post(rest_address, entity, headers, body)
@@ -165,7 +170,7 @@ async def _post(address: str, entity: str, headers: Mapping[str, str], body: byt
     }
     head = f"POST /v1/transactions?entityId={entity} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in lines.items())
     async with _socket(address) as (reader, writer):
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(*_GONE):
             writer.write(head.encode() + b"\r\n" + body)
             async with asyncio.timeout(30):
                 line = await reader.readline()

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ledger.v1 import account_service_pb2, transaction_service_pb2
+from tests.chaos.desk import BANK, CURRENCY, LAST, LastBooks
 from tests.helpers.builders import sequence_of
+from tests.helpers.reconciling import Books
 from tests.helpers.watching import read_history
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE = 32
 _PAGE = 1_000
+_OPEN_ITEMS = 10_000
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class LastReads:
     """Of every account, through BatchGetBalances."""
     found: Mapping[str, Any]
     """For each key with an unknown outcome, what LookUpTransaction says."""
+    books: LastBooks | None = None
+    """Of the account that is reconciled, if one is."""
 
 
 async def read_all(client: Client, story: Story) -> LastReads:
@@ -43,6 +48,7 @@ async def read_all(client: Client, story: Story) -> LastReads:
         await list_all(client, story.name),
         await read_balances(client, story.name, [account.id for account in story.accounts]),
         await _look_up(client, story),
+        await _read_books(client, story) if story.desk is not None else None,
     )
 
 
@@ -64,6 +70,13 @@ async def read_balances(client: Client, entity_id: str, account_ids: Sequence[st
         account_service_pb2.BatchGetBalancesRequest(entity_id=entity_id, account_ids=account_ids)
     )
     return [balance for each in answer.accounts for balance in each.balances]
+
+
+async def _read_books(client: Client, story: Story) -> LastBooks:
+    books = Books(client, story.name, BANK, CURRENCY)
+    # Without a statement's number only those that are not settled by a closing.
+    lines = [line for each in await books.statements() for line in await books.lines(statement_number=each.number)]
+    return LastBooks(lines, await books.matches(), await books.report(LAST, max_open_items=_OPEN_ITEMS))
 
 
 async def _look_up(client: Client, story: Story) -> dict[str, Any]:

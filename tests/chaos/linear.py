@@ -11,7 +11,8 @@ from bisect import bisect_right
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tests.helpers.model import BalanceView, Ledger, Moment, Totals
+from tests.helpers.model import BalanceView, Done, Ledger, Moment, Refusal, Totals
+from tests.helpers.model.ledger import First
 from tests.helpers.model.views import Entry
 
 if TYPE_CHECKING:
@@ -48,6 +49,13 @@ class LinearLedger(Ledger):
         before = self.sequence
         self._tidy(now)
         return self.events[before:]
+
+    def follow(self, command: Any, reason: str) -> None:
+        """Something that the model has no rule for, as the service has decided it: refused for `reason`, or done."""
+        kind = "WRITE_REFUSED" if reason else "RECONCILIATION_CHANGED"
+        self._event(kind, key=command.key, reason=reason)
+        answer = Refusal(reason) if reason else Done(self.sequence)
+        self.first_uses[command.key] = First(command, answer, self.sequence)
 
     def settle(self) -> None:
         """What has been applied so far stays."""

@@ -122,6 +122,16 @@ MUTANTS = (
         ),
     ),
     Mutant(
+        "a bank's file that is here is not recognised",
+        (
+            Change(
+                "ledger_service/application/reconciling/bringing.py",
+                "before = await self._store.revision_of_file(book, upload.sha256)",
+                "before = None",
+            ),
+        ),
+    ),
+    Mutant(
         "synchronous_commit = off",
         (Change("ledger_service/storage/database.py", '"synchronous_commit": "on"', '"synchronous_commit": "off"'),),
     ),

@@ -8,24 +8,33 @@ from typing import TYPE_CHECKING, Any
 
 from ledger.v1 import account_pb2, transaction_pb2
 from ledger.v1 import transaction_service_pb2 as pb
+from tests.chaos.desk import Alter
+from tests.chaos.desk_model import DeskModel
+from tests.chaos.history import Write
 from tests.chaos.linear import LinearLedger
 from tests.chaos.poison import POISON
 from tests.chaos.verdict import Breach, Verdict
-from tests.helpers.model import Create
+from tests.helpers.model import Clear, Create, Leg
 from tests.helpers.rpc import Refused
 from tests.helpers.wire import decimal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from tests.chaos.history import Story, Write
+    from tests.chaos.history import Story
     from tests.chaos.last_reads import LastReads
     from tests.helpers.model import Command, Event, View
 
 NEVER_RECORDED = frozenset(
-    {"INVALID_ARGUMENT", "UNBALANCED_TRANSACTION", "RATE_LIMITED", "QUEUE_FULL", "PERMISSION_DENIED", "UNAUTHENTICATED"}
-)
+    {
+        "INVALID_ARGUMENT", "UNBALANCED_TRANSACTION", "RATE_LIMITED", "QUEUE_FULL", "PERMISSION_DENIED",
+        "UNAUTHENTICATED", "WORK_TOO_LARGE",
+    }
+)  # fmt: skip
 """Refusals that leave no trace under the key."""
+
+_WRITE_OFF = "reconciliation-write-off-"
+"""How keys begin that the service itself makes: for ever the same for a match, so it is booked once at most."""
 
 _STATUSES = {
     value: name.removeprefix("TRANSACTION_STATUS_") for name, value in transaction_pb2.TransactionStatus.items()
@@ -42,6 +51,8 @@ class Replay:
         self.last = last
         self.verdict = Verdict()
         self.ledger = LinearLedger(story.accounts)
+        self.desk = DeskModel()
+        """Of the account that is reconciled, if one is."""
         self.events: dict[str, Any] = {}
         """The first event of each key."""
         self.tries: defaultdict[str, list[Write]] = defaultdict(list)
@@ -87,6 +98,11 @@ class Replay:
         key = event.idempotency_key
         if key in ledger.first_uses:
             return "its key has been used before"
+        if event.kind == pb.EVENT_KIND_TRANSACTION_CLEARED and not key and self.story.desk is not None:
+            return self._cleared(event, recorded)
+        alter = next((write.command for write in self.tries.get(key, ()) if isinstance(write.command, Alter)), None)
+        if alter is not None:
+            return self._altered(alter, event)
         wrong = "nobody has asked for it"
         for write in self._candidates(key):
             mark, size = ledger.mark(), ledger.sequence
@@ -100,8 +116,38 @@ class Replay:
             ledger.go_back(mark, [each.key for each in write.batch or (write.command,)])
         return wrong
 
+    def _cleared(self, event: Any, recorded: datetime) -> str:
+        """By the confirmation of a match: without a key, and as if a caller had done it."""
+        size = self.ledger.sequence
+        self.ledger.apply(Clear("", event.transaction.create_sequence), recorded)
+        del self.ledger.first_uses[""]
+        return self._differs(self.ledger.events[size:], self.last.events)
+
+    def _altered(self, alter: Alter, event: Any) -> str:
+        """A change of the reconciliation, or that it was refused."""
+        if event.kind == pb.EVENT_KIND_RECONCILIATION_CHANGED:
+            reason, wrong = "", self.desk.change(alter, event.reconciliation)
+        elif event.kind == pb.EVENT_KIND_WRITE_REFUSED:
+            reason = Refused(event.refusal).reason
+            wrong = self.desk.refusal(alter, reason)
+        else:
+            return "it is a change of the reconciliation"
+        self.ledger.follow(alter, reason)
+        return wrong
+
+    def _written_off(self, key: str) -> list[Write]:
+        """What a confirmation books: any amount, which the reconciliation's equation is held against."""
+        transaction = self.events[key].transaction
+        legs = tuple(
+            Leg(each.account_id, _SIDES[each.side], each.amount.currency, int(each.amount.amount.replace(".", "")))
+            for each in transaction.postings
+        )
+        return [Write(Create(key, legs, "POSTED"), 0.0)]
+
     def _candidates(self, key: str) -> Iterable[Write]:
         """A try of each different content under a key, first of the one that the answers tell to be the key's own."""
+        if key.startswith(_WRITE_OFF) and self.story.desk is not None:
+            return self._written_off(key)
         ranks: dict[Command, int] = {}
         samples: dict[Command, Write] = {}
         for write in self.tries.get(key, ()):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import resource
 import signal
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,12 @@ import asyncpg
 
 from ledger_service.storage.embedded import EmbeddedPostgres
 from ledger_service.storage.migrate import migrate
-from tests.chaos.clock import Clock
+from tests.chaos.clock import Clock, told_by_service
 from tests.chaos.disk import Disk, own_disk
+from tests.chaos.history import Shortage, now
+from tests.chaos.memory import runs_short
+from tests.chaos.packages import Packages, own_packages
+from tests.chaos.poison import POISON
 from tests.e2e.served import free_port
 from tests.helpers.cutting_proxy import CuttingProxy, cutting
 from tests.helpers.processes import ServeProcess
@@ -26,6 +32,7 @@ from tests.helpers.sql import connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from datetime import datetime, timedelta
 
     from tests.helpers.rpc import Client
 
@@ -37,22 +44,40 @@ _CONNECTIONS = 3
 _RESTART_SECONDS = 90.0
 _HALF_OF_MANY = 20
 _POLL_SECONDS = 0.3
+_TRACE = 400
+"""Characters of an error that are told."""
 _FULL_SECONDS = 1.5
 """How long something has run out."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What the processes stand on."""
+
+    disk: Disk
+    """The database's."""
+    packages: Packages
+    """Its programs."""
+    server_clock: Clock
+    clock: Clock
+    """Of one of the service's processes."""
 
 
 class Scene:
     """Made by `staged`."""
 
-    def __init__(self, folder: Path, disk: Disk, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str) -> None:
+    def __init__(
+        self, folder: Path, machine: Machine, postgres: EmbeddedPostgres, proxy: CuttingProxy, dsn: str
+    ) -> None:
         self.folder = folder
-        self.disk = disk
-        self.clock = Clock(folder)
+        self.machine = machine
         self.postgres = postgres
         self.proxy = proxy
         self.dsn = dsn
         """Through the proxy: the service's."""
         self.services: list[ServeProcess] = []
+        self.shortages: list[Shortage] = []
+        """When one of them had no memory."""
         self.clients: list[Client] = []
         self._ports = [free_port() for _ in range(PROCESSES)]
 
@@ -69,7 +94,7 @@ class Scene:
                 self.clients.append(await stack.enter_async_context(connect(address, TOKEN)))
 
     async def _launch(self, index: int) -> ServeProcess:
-        environment = self.clock.environment if index == WITH_A_CLOCK else {}
+        environment = self.machine.clock.environment if index == WITH_A_CLOCK else {}
         return await ServeProcess.start(self.folder, self.dsn, address=self.addresses[index], **environment)
 
     async def kill_service(self, index: int) -> None:
@@ -143,7 +168,7 @@ class Scene:
 
     async def fill_disk(self) -> None:
         """No space left, for rows and for the write-ahead log; raises NotPossibleError."""
-        with self.disk.full():
+        with self.machine.disk.full():
             async with asyncio.timeout(_RESTART_SECONDS):
                 while not await self._has_met_full_disk():
                     await asyncio.sleep(0.05)
@@ -204,6 +229,50 @@ class Scene:
                 resource.prlimit(pid, resource.RLIMIT_NOFILE, (soft, hard))
         assert service.process.returncode is None, "it ended for want of a file"
 
+    async def little_memory(self, index: int) -> str:
+        """A process gets hardly more memory, while large requests come in; what became of it."""
+        service = self.services[index]
+        start = now()
+        try:
+            await runs_short(service)
+        finally:
+            self.shortages.append(Shortage(start, now()))
+        if service.process.returncode is None:
+            return "refused"
+        await self._restart_service(index)
+        return "died and was started again"
+
+    async def upgrade_packages(self) -> None:
+        """PostgreSQL's files are replaced under the running server, which is then restarted: what an upgrade does."""
+        packages = self.machine.packages
+        assert packages.are_those_of(self.postgres.pid)
+        await packages.upgrade()
+        assert not packages.are_those_of(self.postgres.pid), "it runs the new files already"
+        await self._end_server(signal.SIGINT)
+        assert packages.are_those_of(self.postgres.pid), "it does not run the new files"
+
+    async def step_clock(self, offset: timedelta) -> None:
+        """Set the clock of one of the service's processes; raises NotPossibleError."""
+        await self.machine.clock.step(offset, lambda: told_by_service(self.services[WITH_A_CLOCK].rest))
+
+    async def step_server_clock(self, offset: timedelta) -> None:
+        """Set PostgreSQL's clock, by which everything is recorded; raises NotPossibleError."""
+        await self.machine.server_clock.step(offset, self._told_by_server)
+
+    async def _told_by_server(self) -> datetime | None:
+        try:
+            connection = await asyncpg.connect(self.postgres.dsn, timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        try:
+            told: datetime = await connection.fetchval("SELECT clock_timestamp()", timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return None
+        else:
+            return told
+        finally:
+            connection.terminate()
+
     async def mend(self) -> None:
         """Whatever a run that broke off has left down is brought back."""
         async with asyncio.timeout(_RESTART_SECONDS):
@@ -235,6 +304,18 @@ class Scene:
         finally:
             connection.terminate()
 
+    def faults_of_ours(self) -> list[str]:
+        """What the service's logs tell of errors, but for those that were planted in the database."""
+        found = []
+        for log in sorted(self.folder.glob("serve-*.log")):
+            for line in log.read_text(errors="replace").splitlines():
+                with contextlib.suppress(ValueError):
+                    told = json.loads(line)
+                    trace = told.get("exception", "").strip()
+                    if told.get("level") == "error" and POISON not in trace:
+                        found.append(f"{log.name}: {told['event']}: {trace[-_TRACE:]}")
+        return found
+
     async def stop(self) -> None:
         """Ask all processes to end."""
         codes = await asyncio.gather(*(service.stop() for service in self.services))
@@ -247,15 +328,23 @@ class Scene:
 async def staged(folder: Path, sabotage: str = "") -> AsyncIterator[Scene]:
     """Everything, on fresh data; nothing of it is shared with other tests. `sabotage`: see tests.chaos.mutants."""
     async with AsyncExitStack() as stack:
-        disk = await stack.enter_async_context(own_disk(folder / "disk"))
-        postgres = await EmbeddedPostgres.start(disk.folder / "data", progress=lambda _: None)
+        clock, server_clock = Clock(), Clock()
+        stack.callback(clock.remove)
+        stack.callback(server_clock.remove)
+        machine = Machine(
+            await stack.enter_async_context(own_disk(folder / "disk")),
+            stack.enter_context(own_packages(server_clock.environment)),
+            server_clock,
+            clock,
+        )
+        postgres = await EmbeddedPostgres.start(machine.disk.folder / "data", progress=lambda _: None)
         stack.push_async_callback(postgres.stop, "immediate")
         await migrate(postgres.dsn, progress=lambda *_: None)
         if sabotage:
             async with connected(postgres.dsn) as connection:
                 await connection.execute(sabotage)
         proxy, dsn = await stack.enter_async_context(cutting(postgres.dsn))
-        scene = Scene(folder, disk, postgres, proxy, dsn)
+        scene = Scene(folder, machine, postgres, proxy, dsn)
         stack.push_async_callback(_kill_all, scene)
         await scene.start(stack)
         yield scene

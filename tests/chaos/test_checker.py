@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.checker import check
 from tests.chaos.forger import Forger
-from tests.chaos.history import Listing, Look, Seen
+from tests.chaos.history import Listing, Look, Seen, Shortage
 from tests.chaos.verdict import Breach
 from tests.chaos.workloads import transfer
 from tests.helpers.model import Account, Approval, Approve, Limit, Reverse, Void
@@ -201,6 +201,15 @@ def test_a_refusal_under_a_key_that_two_contents_want(forger: Forger) -> None:
 
 def test_a_neighbour_of_a_bad_item(forger: Forger) -> None:
     write_of(forger, "back").ambiguous = "INTERNAL INTERNAL"
+    assert breaches(forger) == {Breach.NEIGHBOUR}
+
+
+def test_a_fault_for_want_of_memory(forger: Forger) -> None:
+    write = write_of(forger, "back")
+    write.ambiguous, write.lost = "INTERNAL INTERNAL", write.invoked + 0.5
+    forger.story.shortages = [Shortage(write.invoked + 0.4, write.invoked + 9)]
+    assert breaches(forger) == set()
+    forger.story.shortages = [Shortage(write.invoked + 0.6, write.invoked + 9)]
     assert breaches(forger) == {Breach.NEIGHBOUR}
 
 

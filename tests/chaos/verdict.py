@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _EXAMPLES = 5
 """Of each kind, so many are told; all are counted."""
@@ -25,6 +29,8 @@ class Breach(Enum):
     WATCH = "a watcher missed, or saw again"
     LIST = "a list missed, or told twice"
     NEIGHBOUR = "failed because of another item, or by a fault of the service"
+    RECONCILIATION = "a reconciliation that is not what was done to it"
+    SECOND_OPINION = "no account could have gone through it, says porcupine"
     UNSERVED = "not answered although nothing was broken any more"
     VERIFY = "verify is not clean"
 
@@ -43,6 +49,10 @@ class Verdict:
         told = self.examples.setdefault(breach, [])
         if len(told) < _EXAMPLES:
             told.append(text)
+
+    def explain(self, breach: Breach, texts: Sequence[str]) -> None:
+        """What else is known about it."""
+        self.examples.setdefault(breach, []).extend(texts[:_EXAMPLES])
 
     def add(self, other: Verdict) -> None:
         """Another's on top."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from tests.chaos import desk
 from tests.chaos.history import Listing, now
 from tests.chaos.last_reads import list_all
 from tests.chaos.poison import POISON
@@ -39,6 +40,10 @@ class Workload:
     is_bank: bool = False
     is_watched: bool = False
     """Whether somebody follows its entities all the time."""
+    is_reconciled: bool = False
+    """Whether an account of it is."""
+    has_floor: bool = False
+    """Whether porcupine can follow it: one account with a floor, and nothing but posted transactions."""
 
 
 def transfer(key: str, debit: str, credit: str, amount: int, **fields: Any) -> Create:
@@ -52,11 +57,11 @@ async def bank(caller: Caller) -> None:
     chance = caller.chance
     kind = chance.random()
     if kind < 0.35:
-        await caller.write(_bank_transfer(caller), hurried=0.6)
+        await asyncio.gather(*(caller.write(_bank_transfer(caller), hurried=0.7) for _ in range(6)))
     elif kind < 0.55:
-        await caller.write_stream([_bank_transfer(caller) for _ in range(chance.randint(5, 25))])
+        await caller.write_stream([_bank_transfer(caller) for _ in range(chance.randint(5, 50))])
     elif kind < 0.85:
-        await caller.write_batch([_bank_transfer(caller) for _ in range(chance.randint(10, 60))], atomic=False)
+        await caller.write_batch([_bank_transfer(caller) for _ in range(chance.randint(20, 200))], atomic=False)
     elif kind < 0.99:
         await caller.look(BANK)
     else:
@@ -131,7 +136,7 @@ async def life(caller: Caller) -> None:
         await caller.write(SetState(caller.key(), POCKETS[5], chance.choice(["FROZEN", "OPEN"])))
     numbers = []
     for _ in range(chance.randint(1, 3)):
-        deadline = datetime.now(UTC) + timedelta(milliseconds=chance.randint(50, 1_500))
+        deadline = max(datetime.now(UTC), caller.story.latest) + timedelta(milliseconds=chance.randint(50, 1_500))
         command = transfer(
             caller.key(), "hot" if chance.random() < 0.5 else POCKETS[0], chance.choice(POCKETS[1:]),
             chance.randint(2, 9_000), status=chance.choice(["PENDING", "PENDING", "CLEARED"]),
@@ -205,9 +210,10 @@ _HOT_ACCOUNTS = (_account("hot", floor=0), *_POCKET_ACCOUNTS)
 
 WORKLOADS = (
     Workload("bank", bank, _BANK_ACCOUNTS, callers=4, entities=2, is_bank=True),
-    Workload("hot", hot, _HOT_ACCOUNTS, callers=4, entities=2, is_watched=True),
+    Workload("hot", hot, _HOT_ACCOUNTS, callers=4, entities=2, is_watched=True, has_floor=True),
     Workload("same-key", same_key, _HOT_ACCOUNTS, callers=3),
     Workload("life", life, _HOT_ACCOUNTS, callers=4, expires=True, is_watched=True),
     Workload("reversals", reversals, _POCKET_ACCOUNTS, callers=3, is_watched=True),
     Workload("poison", poison, _POCKET_ACCOUNTS, callers=2),
+    Workload("desk", desk.reconciliation, desk.ACCOUNTS, callers=3, is_watched=True, is_reconciled=True),
 )

@@ -63,7 +63,13 @@ class ServeProcess:
                 stderr=errors,
             )
         server = cls(process, log, workers, metrics_port)
-        await server._read_banner()
+        try:
+            await server._read_banner()
+        except BaseException:
+            # Given up half-way, it would go on and keep its port.
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            raise
         return server
 
     async def _read_banner(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -338,3 +339,17 @@ async def test_the_loop_goes_on_meanwhile() -> None:
         assert len(await job) == 300_000
         # Had the loop waited for the job, or for its answer, there would be a handful.
         assert turns > 30
+
+
+async def test_no_process_can_be_started() -> None:
+    """The process has as many files open as it may: refused for now, not a fault of ours."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    async with opened() as workshop:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+        try:
+            with pytest.raises(LedgerError) as caught:
+                await workshop.run(jobs.add, 20, 22)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert caught.value.reason is Reason.QUEUE_FULL
+        assert await workshop.run(jobs.add, 20, 22) == 42

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import os
+import resource
 import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -167,6 +168,19 @@ async def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(upload._SpoolFile, "write", full)
     assert (await refused(spool(tmp_path), pieces(b"a"))).reason is Reason.QUEUE_FULL
     assert not list(tmp_path.iterdir())
+
+
+async def test_no_file_may_be_opened(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    found = spool(tmp_path)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))
+    try:
+        error = await refused(found, pieces(b"a"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert error.reason is Reason.QUEUE_FULL
+    async with found.take(pieces(b"a")) as taken:
+        assert taken.size == 1
 
 
 async def test_what_a_killed_service_left_is_swept(tmp_path: Path) -> None:

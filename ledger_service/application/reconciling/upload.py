@@ -8,7 +8,7 @@ import errno
 import hashlib
 import os
 import tempfile
-from collections.abc import AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ _WRITTEN_AT_ONCE = 1024 * 1024
 """Bytes that are gathered before a thread writes them: each way to a thread and back costs as much as 100 KB."""
 _STALE_SECONDS = 24 * 3600.0
 """No upload takes so long, nor the work on it; older files are those of a service that was killed."""
-_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ class Spool:
         """The file that the chunks make. It exists inside the `async with` only, whatever happens there.
 
         What the iterator raises passes. Raises LedgerError INVALID_ARGUMENT at `file` if it is too large,
-        WORK_TOO_LARGE if it does not arrive in time, QUEUE_FULL if as many as may are on their way, or the disk is
-        full.
+        WORK_TOO_LARGE if it does not arrive in time, QUEUE_FULL if as many as may are on their way, the disk is full,
+        or no more files may be open.
         """
         if self._uploads >= self._limits.max_uploads:
             raise LedgerError(
@@ -70,7 +70,8 @@ class Spool:
             )
         self._uploads += 1
         try:
-            file = _SpoolFile(self._folder)
+            with self._refusing_without_room():
+                file = _SpoolFile(self._folder)
             try:
                 await self._fill(file, chunks)
                 yield Upload(file.path, file.size, file.digest.digest())
@@ -104,9 +105,9 @@ class Spool:
                             "split it",
                         )
                     if len(waiting) >= _WRITTEN_AT_ONCE:
-                        await _off_the_loop(file.write, waiting)
+                        await self._write(file, waiting)
                         waiting = bytearray()
-                await _off_the_loop(file.write, waiting)
+                await self._write(file, waiting)
         except TimeoutError:
             if not limit.expired():
                 raise
@@ -116,6 +117,16 @@ class Spool:
                 "kept. Send it again, or split it",
                 {"limit": "upload_seconds"},
             ) from None
+
+    async def _write(self, file: _SpoolFile, data: bytearray) -> None:
+        with self._refusing_without_room():
+            await _off_the_loop(file.write, data)
+
+    @contextlib.contextmanager
+    def _refusing_without_room(self) -> Iterator[None]:
+        """Raises LedgerError QUEUE_FULL where the system has no place for the file."""
+        try:
+            yield
         except OSError as error:
             if error.errno not in _NO_ROOM:
                 raise

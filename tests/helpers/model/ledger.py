@@ -42,7 +42,7 @@ class _No(Exception):
         self.refusal = Refusal(reason, tuple(metadata.items()))
 
 
-class _First(NamedTuple):
+class First(NamedTuple):
     """The first use of a key: what was asked and what was answered."""
 
     command: Command
@@ -55,7 +55,7 @@ class Ledger(Reads):
 
     def __init__(self, accounts: Sequence[Account] = ()) -> None:
         super().__init__()
-        self.first_uses: dict[str, _First] = {}
+        self.first_uses: dict[str, First] = {}
         self._parts: dict[int, tuple[Part, ...]] = {}
         self.archived = False
         self.now: datetime = _NEVER
@@ -82,7 +82,7 @@ class Ledger(Reads):
         except _No as no:
             answer = no.refusal
             self._event("WRITE_REFUSED", key=command.key, reason=answer.reason)
-        self.first_uses[command.key] = _First(command, answer, self._sequence_of_use(command, answer))
+        self.first_uses[command.key] = First(command, answer, self._sequence_of_use(command, answer))
         return answer
 
     def apply_batch(self, commands: Sequence[Create], now: datetime, *, atomic: bool) -> list[Done | Refusal] | Refusal:
@@ -102,7 +102,7 @@ class Ledger(Reads):
             answers.append(answer)
         return answers
 
-    def _again(self, command: Command, first: _First) -> Done | Refusal:
+    def _again(self, command: Command, first: First) -> Done | Refusal:
         if first.command != command:
             return Refusal(
                 "IDEMPOTENCY_KEY_REUSED",
@@ -117,7 +117,7 @@ class Ledger(Reads):
             if command.key not in self.first_uses:
                 answer = refusal if index == failed else aborted
                 self._event("WRITE_REFUSED", key=command.key, reason=answer.reason)
-                self.first_uses[command.key] = _First(command, answer, self.sequence)
+                self.first_uses[command.key] = First(command, answer, self.sequence)
         return refusal.plus(failed_index=str(failed))
 
     def _aborted_before(self, commands: Sequence[Create], refusal: Refusal) -> Refusal | None:
