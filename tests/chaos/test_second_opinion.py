@@ -33,7 +33,7 @@ def story() -> Story:
 def sent(
     story: Story, command: Any, invoked: float, answered: float = NEVER, answer: Any = None, batch: Any = ()
 ) -> None:
-    story.writes.append(Write(command, invoked, answered, answer, batch=batch))
+    story.writes.append(Write(command, invoked, answered, answer=answer, batch=batch))
 
 
 def test_a_key_is_one_thing_however_often_it_was_sent(story: Story) -> None:
