@@ -1,18 +1,19 @@
 # `make` lists what there is. Set-up is part of each target that needs it: see scripts/setup.
 .DEFAULT_GOAL := help
-.PHONY: help setup protos run test check format lint fuzz chaos mutants bench load demo lock clean
+.PHONY: help setup protos run test check format lint fuzz chaos simulation mutants bench load demo lock clean
 
 VENV := .venv/bin
 # More arguments for the program behind a target, as in `make test ARGS="tests/unit -k money"`.
 ARGS ?=
-# Test processes side by side; each starts a PostgreSQL of its own. A test file stays in one process.
+# Test processes side by side; each starts a PostgreSQL of its own. A test file stays in one process;
+# the slow ones begin first (tests/helpers/order.py).
 JOBS ?= 2
 # Another interpreter than the first python3 that is new enough: make run PYTHON=python3.12
 export PYTHON
 
 help: ## list the targets
 	@printf 'usage: make TARGET [ARGS="..."]\n\n'
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: ## prepare everything for development: .venv, packages, stubs
 	@scripts/setup dev
@@ -31,7 +32,7 @@ demo: ## run the marketplace demo against a service that is running
 
 test: ## set up what is missing and run the whole suite
 	@scripts/setup dev
-	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	$(VENV)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: ## format, lint, types, layers, proto lint, lock files
 	@scripts/setup dev
@@ -64,6 +65,11 @@ chaos: ## break the service on its real parts for half an hour: nothing may be l
 	@scripts/setup dev
 	@scripts/install_porcupine
 	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+# make simulation SCHEDULES=20000 ARGS="--first 7"; a schedule that fails says how to repeat it. .cache/simulation.json too.
+simulation: ## half a million schedules of the committer on a virtual clock: ten to twenty minutes on two cores
+	@scripts/setup dev
+	@$(VENV)/python -m tests.simulation --schedules $(or $(SCHEDULES),500000) --json .cache/simulation.json $(ARGS)
 
 # make mutants ARGS="'no lock' poison"
 mutants: ## break the code on purpose, one thing at a time: a gate of chaos turns red each time

@@ -174,12 +174,13 @@ async def start(config: WorkerConfig, *, clock: Clock | None = None) -> RunningS
     directory = Directory(lookups)
     answers = Answers(reads, currencies)
     watching = Watching(reads, directory, settings.watch_poll_milliseconds / 1000, settings.max_watchers)
+    chance = random.SystemRandom()
     committer = Committer(
-        WriteStore(config.dsn),
+        WriteStore(config.dsn, chance),
         _committer_limits(settings),
         Telemetry(watching.advanced),
         clock,
-        random.SystemRandom(),
+        chance,
     )
     expiry = Expiry(lookups, committer, settings.expiry_interval_milliseconds / 1000)
     tokens = PageTokens(await lookups.secret("page_token_key"))

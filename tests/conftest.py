@@ -9,6 +9,7 @@ import pytest
 import uvloop
 
 from ledger_service.storage.embedded import EmbeddedPostgres
+from tests.helpers.order import slow_files_first, slowest_files
 from tests.helpers.servers import cloned, make_template, serving
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
     from tests.helpers.rpc import Client
     from tests.helpers.servers import Service
+
+_SLOWEST_SHOWN = 25
+_SLOW_SECONDS = 10
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,6 +32,25 @@ def pytest_configure(config: pytest.Config) -> None:
         print_blob=True,
     )
     hypothesis.settings.load_profile("ledger")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """On several workers the slow files begin first; alone, all is in its ordinary order."""
+    if hasattr(config, "workerinput"):
+        slow_files_first(items)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """What the order of the files is made from, after a run on several workers."""
+    if config.getoption("dist", "no") == "no":
+        return
+    reports = [one for kind in terminalreporter.stats.values() for one in kind if isinstance(one, pytest.TestReport)]
+    slowest = slowest_files(reports, _SLOWEST_SHOWN)
+    if slowest and slowest[0][1] >= _SLOW_SECONDS:
+        terminalreporter.section("slowest files (tests/helpers/order.py)")
+        for file, seconds in slowest:
+            terminalreporter.line(f"{seconds:6.1f} s  {file}")
 
 
 def pytest_asyncio_loop_factories(config: pytest.Config, item: pytest.Item) -> Mapping[str, Callable[[], Any]]:

@@ -15,7 +15,7 @@ from ledger_service.domain.commands import CreateTransaction
 from ledger_service.domain.decide import Applied, Refused
 from ledger_service.domain.errors import LedgerError, Reason
 
-_PART = 250
+_PART = 500
 """Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
 
 Answer = Applied | Refused | LedgerError

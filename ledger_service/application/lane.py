@@ -157,6 +157,17 @@ class Lane:
 
     async def _attempt(self, batch: Batch) -> None:
         """One database transaction: whatever is in it when COMMIT succeeds is answered and leaves the batch."""
+        is_committed = False
+        try:
+            is_committed = await self._carry_out(batch)
+        finally:
+            if not is_committed:
+                # What was, or would still be, decided on it rests on what is not so: others may write just as much.
+                self._plan = None
+                self._attempts += 1
+
+    async def _carry_out(self, batch: Batch) -> bool:
+        """See `_attempt`; False: whether it is committed stays unknown, and its callers are told so."""
         committer = self._committer
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -176,7 +187,7 @@ class Lane:
             self._look_ahead_soon(session, loaded)
             if not await self._commit(session, loaded):
                 self._give_up(batch, _unknown())
-                return
+                return False
         if not loaded.more_due:
             self._answer(batch, plan.outcomes)
         if is_written:
@@ -184,6 +195,7 @@ class Lane:
             for book in written:
                 committer.observer.advanced(book.entity.entity_no, book.sequence)
             committer.observer.committed(sum(len(book.events) for book in written), loop.time() - began)
+        return True
 
     async def _lock(self, session: WriteSession, batch: Batch) -> None:
         """What can't be locked goes from the batch."""

@@ -68,6 +68,8 @@ class Loaded:
     """Idempotency keys that the batch would use, with their entities."""
     read_at: float = 0.0
     """When, in the event loop's time."""
+    mark: int = 0
+    """Drawn for the rows of this try: tells its commit from that of others, though they wrote the same."""
 
 
 class Rows(Protocol):

@@ -19,8 +19,9 @@ _LONE_ENTRIES = 64
 class BatchRows:
     """See application.ports.Rows. Events first, then entries, then seals: each is asked for once, in this order."""
 
-    def __init__(self, books: Sequence[Book], steps: Iterator[object]) -> None:
+    def __init__(self, books: Sequence[Book], steps: Iterator[object], mark: int) -> None:
         self._books = books
+        self._mark = mark
         self._decided = _Decided(books, steps)
         self._events: Chunks | None = None
         self._entries: Chunks = ()
@@ -70,7 +71,7 @@ class BatchRows:
         self._seal(made)
 
     def _seal(self, made: Callable[[], None]) -> None:
-        self._seals = insert_seals([seal_of(book) for book in self.written()], is_prepared=True)
+        self._seals = insert_seals([seal_of(book) for book in self.written()], self._mark, is_prepared=True)
         made()
 
 

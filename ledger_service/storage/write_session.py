@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -34,6 +35,8 @@ from ledger_service.storage.sealing import PREPARE
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
 
+_MARK_BITS = 62
+
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
 _Result = TypeVar("_Result")
@@ -48,8 +51,9 @@ _REJECTIONS = ("22", "23", "21", "0A", "42", "54")
 class WriteStore:
     """Opens the committer's connections."""
 
-    def __init__(self, dsn: str, *, remembered: int = 100_000) -> None:
+    def __init__(self, dsn: str, chance: random.Random, *, remembered: int = 100_000) -> None:
         self._dsn = dsn
+        self._chance = chance
         self._memory = Memory(remembered)
 
     async def open_session(self) -> WriteSession:
@@ -59,14 +63,15 @@ class WriteStore:
             await connection.execute(PREPARE)
         except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
-        return WriteSession(connection, self._memory)
+        return WriteSession(connection, self._memory, self._chance)
 
 
 class WriteSession:
     """See application.ports.WriteSession."""
 
-    def __init__(self, connection: Any, memory: Memory) -> None:
+    def __init__(self, connection: Any, memory: Memory, chance: random.Random) -> None:
         self._connection = connection
+        self._chance = chance
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
@@ -108,7 +113,8 @@ class WriteSession:
 
     def rows(self, loaded: Loaded, steps: Iterator[object]) -> BatchRows:
         """Nothing is decided yet."""
-        return BatchRows(list(loaded.books.values()), steps)
+        loaded.mark = self._chance.getrandbits(_MARK_BITS)
+        return BatchRows(list(loaded.books.values()), steps, loaded.mark)
 
     async def write(self, rows: Rows, made: Callable[[], None]) -> bool:
         """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them. The seals
@@ -162,8 +168,8 @@ class WriteSession:
             QUERIES["was_committed"],
             entity_no,
             book.events[0].sequence,
-            book.sealed,
-            book.peaks,
+            book.sequence,
+            loaded.mark,
         )
         return found
 

@@ -144,7 +144,7 @@ class _Confused:
 
 
 async def test_a_driver_that_is_confused_by_a_lost_backend_has_lost_it() -> None:
-    session = WriteSession(_Confused(), Memory(10))
+    session = WriteSession(_Confused(), Memory(10), random.Random(1))
     with pytest.raises(Unavailable):
         await session.lock([1])
     with pytest.raises(CommitUnknown):

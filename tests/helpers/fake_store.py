@@ -8,6 +8,7 @@ It asserts the committer's side: lock, begin, load, write, commit, unlock, in th
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -121,8 +122,9 @@ class FakeStore:
         self.before: Callable[[str], None] = lambda step: None
         """Called before each step; may raise."""
         self.owners: dict[int, object] = {}
-        self.seals: set[tuple[EventRow, ...]] = set()
-        """What each commit wrote, by entity."""
+        self.marks: set[int] = set()
+        """Of all tries that were committed."""
+        self.numbers = itertools.count(1)
         self.followed = self.confirmed = 0
         """How often a batch was decided ahead, and how often it was written so."""
         self.changed = asyncio.Event()
@@ -189,6 +191,7 @@ class FakeStore:
 class FakeRows:
     """See application.ports.Rows."""
 
+    mark: int
     books: list[Book]
     steps: Iterator[object]
 
@@ -208,6 +211,7 @@ class FakeSession:
         self.loaded: Loaded | None = None
         self.first_sequences: dict[int, int] = {}
         self.written: list[Book] | None = None
+        self.mark = 0
         self.in_transaction = False
         self._late: Callable[[], None] | None = None
 
@@ -231,11 +235,15 @@ class FakeSession:
             elif isinstance(owner, FakeSession) and owner.is_closed:
                 owner.server_ends()
             else:
-                await self.store.changed.wait()
+                await self._wait_for_locks()
         self.locks.update(free)
         self.store.owners.update(dict.fromkeys(free, self))
         self.store.lock_calls.append((tuple(wanted), tuple(free)))
         return free
+
+    async def _wait_for_locks(self) -> None:
+        """Until somebody has given a lock back."""
+        await self.store.changed.wait()
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """Books with everything in them."""
@@ -301,7 +309,8 @@ class FakeSession:
 
     def rows(self, loaded: Loaded, steps: Iterator[object]) -> FakeRows:
         """Books and what is still to be decided on them."""
-        return FakeRows(list(loaded.books.values()), steps)
+        loaded.mark = next(self.store.numbers)
+        return FakeRows(loaded.mark, list(loaded.books.values()), steps)
 
     async def write(self, rows: FakeRows, made: Callable[[], None]) -> bool:
         """The rows, not yet for others to see."""
@@ -315,7 +324,7 @@ class FakeSession:
         made()
         await self._step("write")
         self._refuse_poison("write", written)
-        self.written = written
+        self.written, self.mark = written, rows.mark
         return True
 
     async def commit(self) -> None:
@@ -323,17 +332,17 @@ class FakeSession:
         await self._step("commit")
         assert self.in_transaction
         assert self.written is not None
-        books, self.written = self.written, None
+        books, self.written, mark = self.written, None, self.mark
         self._refuse_poison("commit", books)
         self.in_transaction = False
         if self.store.lost_commits:
             fate = self.store.lost_commits.pop(0)
             if fate == "done":
-                self._apply(books)
+                self._apply(books, mark)
             elif fate == "late":
-                self._late = lambda: self._apply(books)
+                self._late = lambda: self._apply(books, mark)
             raise CommitUnknown("the connection broke by order")
-        self._apply(books)
+        self._apply(books, mark)
         if self.store.after_commit is not None:
             error, self.store.after_commit = self.store.after_commit, None
             raise error("a fault by order")
@@ -355,7 +364,7 @@ class FakeSession:
         book = next(book for book in loaded.books.values() if book.events)
         await self._lock([book.entity.entity_no])
         await self._step("was_committed")
-        return tuple(book.events) in self.store.seals
+        return loaded.mark in self.store.marks
 
     async def ping(self) -> None:
         """One round trip."""
@@ -383,7 +392,7 @@ class FakeSession:
         if self.store.poison_step == step and keys & self.store.poison:
             raise Rejected(f"{step} is refused by order")
 
-    def _apply(self, books: Sequence[Book]) -> None:
+    def _apply(self, books: Sequence[Book], mark: int) -> None:
         store = self.store
         for book in books:
             number = book.entity.entity_no
@@ -402,7 +411,7 @@ class FakeSession:
                 if event.idempotency_key is not None:
                     assert event.request_hash is not None
                     ledger.keys[event.idempotency_key] = KnownKey(event.request_hash, event.sequence, 1, None)
-        store.seals.update(tuple(book.events) for book in books)
+        store.marks.add(mark)
         store.commits.append({book.entity.entity_no: [row.idempotency_key for row in book.events] for book in books})
 
     def _release(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -70,7 +71,7 @@ class Office:
         self.entity_id = entity_id
         self.entity_no = entity_no
         self._dsn = dsn
-        self._store = WriteStore(dsn)
+        self._store = WriteStore(dsn, random.Random(1))
 
     async def commit(self, *commands: Command) -> Sequence[Outcome]:
         """All in one database transaction; raises Rejected where the database refuses what was decided."""

@@ -21,9 +21,13 @@ def judge(world: World) -> int:
     checked = 0
     for request in world.requests:
         events = {one.idempotency_key: one for one in world.store.ledgers[request.entity_no].events}
+        made = world.store.made[request.entity_no]
         for place, command in enumerate(request.commands):
             told = [sending[place] for sending in request.told]
-            _judge_command(told, events.get(command.key))
+            event = events.get(command.key)
+            _judge_command(told, event)
+            if event is not None:
+                _judge_cause(told, made[event.sequence])
             checked += len(told)
         _judge_atomic(request, events)
     _judge_order(world)
@@ -47,8 +51,13 @@ def _judge_command(told: list[Told], event: EventRow | None) -> None:
             assert (event.kind, event.sequence) == (_REFUSED, one.sequence), "refused, and something else is there"
         elif one.kind == "refused":
             assert event is None or event.kind == _REFUSED, "refused for good, and applied"
-    if told and all(one.kind == "nothing" for one in told):
-        assert event is None, "told that nothing had happened, and something had"
+
+
+def _judge_cause(told: list[Told], made: float) -> None:
+    """An event has a sending that made it: one that was sent before, and was not told that nothing had happened."""
+    could = [one.invoked for one in told if one.kind != "nothing"]
+    assert could, "told that nothing had happened, and something had"
+    assert min(could) <= made, "told that nothing had happened, sent again, and it had"
 
 
 def _judge_atomic(request: Request, events: dict[str | None, EventRow]) -> None:

@@ -772,3 +772,21 @@ async def test_whatever_fails_what_is_acknowledged_is_what_is_committed(seed: in
                 assert [key for key in committed if key in mine] == sent[which][entity_no], "in the order of sending"
             assert sorted(one.acknowledged(entity_no) + other.acknowledged(entity_no)) == sorted(committed)
         assert one.observer.aborts + other.observer.aborts > 0
+
+
+async def test_the_same_request_by_another_process_is_not_taken_for_ones_own(store: FakeStore) -> None:
+    """A COMMIT is lost, and before its outcome is found out another process writes the very same (found by
+    tests.chaos, with a clock that stood still): of two answers one is a replay."""
+    async with committing(store) as here, committing(store) as there:
+        await here.answer(here.put(1, "first"))
+        store.lost_commits.append("dropped")
+        reconnects = store.gate("open")
+        mine = here.put(1, "same")
+        await here.reached(reconnects.reached)
+        [theirs] = await there.answer(there.put(1, "same"))
+        reconnects.open()
+        [found] = await here.answer(mine)
+    assert isinstance(theirs, Applied)
+    assert not theirs.replayed
+    assert isinstance(found, Recorded), "told as a replay"
+    assert store.committed_keys(1) == ["first", "same"]

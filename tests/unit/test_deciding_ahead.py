@@ -184,3 +184,24 @@ async def test_another_entity_that_no_lane_is_free_for_has_its_turn(store: FakeS
         assert len(store.committed_keys(1)) < 5
         await harness.settled()
     harness.assert_acknowledged_is_committed()
+
+
+async def test_the_one_before_it_is_given_up_and_another_process_writes_as_much(store: FakeStore) -> None:
+    """The sequence is then as foreseen, and what was decided is wrong all the same (found by tests.simulation)."""
+    async with committing(store, least_ahead=1, max_commit_commands=1, write_timeout_seconds=0.0) as harness:
+
+        def others_turn(step: str) -> None:
+            if step == "rollback":
+                ledger = store.ledgers[1]
+                ledger.sequence += 1
+                assert store.followed == 1, "the test shows nothing"
+
+        store.before = others_turn
+        store.fail("commit", Conflict)
+        one = harness.put(1, "one")
+        harness.put(1, "two")
+        assert await harness.reason(one) is Reason.DATABASE_UNAVAILABLE
+        await harness.settled()
+        assert store.confirmed == 0
+    assert store.committed_keys(1) == ["two"]
+    assert [head.number for head in store.ledgers[1].heads.values()] == [1, 1], "as if there had been no other"

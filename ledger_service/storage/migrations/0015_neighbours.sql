@@ -3,6 +3,10 @@
 -- while others still insert makes of each pair of them a conflict. So what a commit follows is looked at in the COMMIT,
 -- when all rows of the database transaction are in, and that it has its seal without a look.
 
+-- Drawn by the writer for each try: by it alone it knows its own work again, when COMMIT has no answer. NULL: sealed by
+-- `migrate`, or before this migration.
+ALTER TABLE ledger.seals ADD COLUMN mark int8;
+
 -- As in 0013, without what the events follow: check_sealed sees to that.
 CREATE OR REPLACE FUNCTION ledger.check_events() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = ledger, pg_temp AS $$

@@ -197,11 +197,11 @@ INSERT INTO reconciliation_revisions
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 
 -- name: was_committed
--- $1 entity number, $2 first and $3 last sequence, $4 peaks: the seal that the batch would have written. It stands for
--- everything in it, so no other batch has the same. The number of the database transaction would not do: after a crash
--- the server gives that of a lost one to another one.
+-- $1 entity number, $2 first and $3 last sequence, $4 mark: of the seal that the batch would have written. The number of
+-- the database transaction would not do: after a crash the server gives that of a lost one to another one. Nor would
+-- what is in the batch: the same request may have come by another process.
 SELECT EXISTS (
-    SELECT FROM seals s WHERE s.entity_no = $1 AND s.last_sequence = $3 AND s.first_sequence = $2 AND s.peaks = $4
+    SELECT FROM seals s WHERE s.entity_no = $1 AND s.last_sequence = $3 AND s.first_sequence = $2 AND s.mark = $4
 )
 
 -- name: insert_account

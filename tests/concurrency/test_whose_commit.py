@@ -1,13 +1,17 @@
-"""After a crash PostgreSQL gives the number of a lost database transaction to another one (found by tests.chaos).
+"""Whether a COMMIT without an answer was one's own is told by a mark in its seal; what does not tell it was found by
+tests.chaos.
 
-What a database transaction has written and not committed leaves no trace when the server is killed before its log is
-flushed, its number included. So the number alone does not tell whether a COMMIT without an answer was carried out.
+Not the database transaction's number: what one has written and not committed leaves no trace when the server is killed
+before its log is flushed, its number included, and PostgreSQL gives that to another one. Nor what was written: while
+the clock stands still, the same request by way of two processes makes the same rows at the same place.
 """
 
 from __future__ import annotations
 
 import os
+import random
 import signal
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ledger_service.application.intake.fields import RawMoney
@@ -25,10 +29,18 @@ from tests.helpers.sql import connected
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ledger_service.application.ports import Loaded
+    from ledger_service.application.ports import Clock, Loaded
 
 
-async def write(session: Any, entity_no: int, key: str) -> tuple[Loaded, str]:
+class StoppedClock:
+    """Always the same time."""
+
+    def adjust(self, database_now: datetime) -> datetime:
+        """In the future, so that nothing was recorded after it."""
+        return datetime(2100, 1, 1, tzinfo=UTC)
+
+
+async def write(session: Any, entity_no: int, key: str, clock: Clock | None = None) -> tuple[Loaded, str]:
     """A batch of one transaction, up to COMMIT, and the number of its database transaction."""
     command = create_transaction(
         {"USD": 2}, "test", idempotency_key=key, postings=[], debit_account_id="cash", credit_account_id="wallet",
@@ -36,7 +48,7 @@ async def write(session: Any, entity_no: int, key: str) -> tuple[Loaded, str]:
     )  # fmt: skip
     unit = Unit(entity_no, [command])
     await session.lock([entity_no])
-    loaded: Loaded = await session.load({entity_no: [unit]}, ShiftedClock(), 100)
+    loaded: Loaded = await session.load({entity_no: [unit]}, clock or ShiftedClock(), 100)
     rows = session.rows(loaded, decide(loaded.books[entity_no], [unit], []))
     assert await session.write(rows, lambda: None)
     return loaded, await session._connection.fetchval("SELECT pg_current_xact_id()::text")
@@ -57,7 +69,7 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
             number = await connection.fetchval("SELECT entity_no FROM ledger.entities WHERE entity_id = $1", entity)
             await connection.execute("CHECKPOINT")
 
-        session = await WriteStore(postgres.dsn).open_session()
+        session = await WriteStore(postgres.dsn, random.SystemRandom()).open_session()
         lost, number_of_lost = await write(session, number, "lost")
         os.kill(postgres.pid, signal.SIGKILL)
         await postgres.wait()
@@ -67,7 +79,7 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
             await session.close()
         await postgres.restart(progress=lambda _: None)
 
-        another = await WriteStore(postgres.dsn).open_session()
+        another = await WriteStore(postgres.dsn, random.SystemRandom()).open_session()
         written, number_of_written = await write(another, number, "another")
         await another.commit()
         assert number_of_written == number_of_lost, "the server has not used the number again: the test shows nothing"
@@ -76,3 +88,22 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
         await another.close()
     finally:
         await postgres.stop("immediate")
+
+
+async def test_the_same_rows_by_another_process(database: str) -> None:
+    async with serving(database) as service:
+        entity = await new_entity(service.client)
+        await new_account(service.client, entity, "cash", ASSET)
+        await new_account(service.client, entity, "wallet")
+        async with connected(database) as connection:
+            number = await connection.fetchval("SELECT entity_no FROM ledger.entities WHERE entity_id = $1", entity)
+        one, another = [await WriteStore(database, random.SystemRandom()).open_session() for _ in range(2)]
+        lost, _ = await write(one, number, "same", StoppedClock())
+        await one.close()  # before COMMIT
+        written, _ = await write(another, number, "same", StoppedClock())
+        await another.commit()
+        assert lost.books[number].events == written.books[number].events, "the test shows nothing"
+        assert lost.books[number].peaks == written.books[number].peaks
+        assert await another.was_committed(written)
+        assert not await another.was_committed(lost)
+        await another.close()
