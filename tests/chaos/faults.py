@@ -46,13 +46,13 @@ class Faults:
 
     async def run(self) -> None:
         """All of them; blows and cuts go side by side."""
-        steps = {"clock stepped": self.scene.step_clock, "server clock stepped": self.scene.step_server_clock}
+        plan, scene = self._plan, self.scene
         # One that fails ends the others: nothing may break any more while the round is judged.
         async with asyncio.TaskGroup() as group:
             for each in (self._strike, self._cut, self._refuse, self._attack, self._pause):
                 group.create_task(each())
-            for name, step in steps.items():
-                group.create_task(self._step(name, step))
+            group.create_task(self._step("clock stepped", scene.step_clock, plan.clock_steps))
+            group.create_task(self._step("server clock stepped", scene.step_server_clock, plan.server_clock_steps))
 
     async def _strike(self) -> None:
         plan, scene = self._plan, self.scene
@@ -119,9 +119,9 @@ class Faults:
             return False
         return service.process.returncode is None and service in self.scene.services
 
-    async def _step(self, name: str, step: Callable[[timedelta], Awaitable[None]]) -> None:
+    async def _step(self, name: str, step: Callable[[timedelta], Awaitable[None]], times: int) -> None:
         """The clock of one process goes wrong, far ahead and far back, and comes right again."""
-        for _ in range(self._plan.clock_steps):
+        for _ in range(times):
             for offset in STEPS:
                 try:
                     async with asyncio.timeout(_HAPPENS_SECONDS):

@@ -33,14 +33,14 @@ class Write:
     invoked: float
     answered: float = NEVER
     """When its answer came; NEVER: none, or an ambiguous one, so the outcome is unknown."""
-    lost: float = NEVER
-    """When an ambiguous answer came."""
     answer: Any = None
     """The response, or the Refused; None while unknown."""
     ambiguous: str = ""
     """Why it is unknown: the code, and the reason if there was one."""
     batch: Sequence[Create] = ()
     """All items of the atomic batch that it was part of."""
+    lost: float = NEVER
+    """When an ambiguous answer came."""
 
     def tell(self, answer: Any, at: float) -> None:
         """A definite answer."""

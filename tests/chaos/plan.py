@@ -29,7 +29,9 @@ class Plan:
     full_disks: int = 1
     """And as often a process runs out of files."""
     clock_steps: int = 1
-    """How often the clock of a process, and PostgreSQL's, is set to all of tests.chaos.clock.STEPS."""
+    """How often the clock of a process is set to all of tests.chaos.clock.STEPS."""
+    server_clock_steps: int = 0
+    """And PostgreSQL's, by which everything is recorded."""
     short_memories: int = 1
     """How often a process gets no more memory."""
     upgrades: int = 1
@@ -69,7 +71,7 @@ SMALL = Plan(
 ROUND = Plan(
     operations=50_000, service_kills=6, backend_kills=5, postmaster_kills=4, cuts_each=20, cancellations=2_500,
     drains=1, immediate_stops=1, ended_backends=2, refusals_each=3, attacks_each=1, full_disks=1, pauses=1,
-    pause_seconds=30.0, second_opinions=10, seconds=900.0,
+    pause_seconds=30.0, server_clock_steps=1, second_opinions=10, seconds=900.0,
 )  # fmt: skip
 """One of the rounds of `make chaos`."""
 ROUNDS = 20
