@@ -53,10 +53,20 @@ def test_a_change_is_of_the_account_and_of_the_kind_that_was_asked_for(model: De
 def test_what_is_closed_stays_closed(model: DeskModel) -> None:
     assert model.refusal(FILE, "RECONCILIATION_CLOSED"), "nothing is closed yet"
     close(model)
-    again = replace(FILE, key="again")
-    assert model.refusal(again, "RECONCILIATION_CLOSED") == ""
+    late = replace(FILE, key="late", lines=(replace(FILE.lines[0], text="late"),))
+    assert model.refusal(late, "RECONCILIATION_CLOSED") == ""
     assert model.refusal(LATER, "RECONCILIATION_CLOSED")
-    assert model.change(again, told(4, messages.RECONCILIATION_ACTION_STATEMENT_IMPORTED))
+    assert model.change(late, told(4, messages.RECONCILIATION_ACTION_STATEMENT_IMPORTED))
+
+
+def test_lines_that_are_here_are_no_new_ones(model: DeskModel) -> None:
+    """Whoever was not told that a file came in may bring its lines with another one, closed or not."""
+    close(model)
+    again = replace(FILE, key="again")
+    assert model.change(again, told(4, messages.RECONCILIATION_ACTION_STATEMENT_IMPORTED)) == ""
+    assert model.lines == list(FILE.lines)
+    assert model.answer_differs(again, pb.ImportStatementResponse(lines=0)) == ""
+    assert model.answer_differs(again, pb.ImportStatementResponse(lines=len(FILE.lines)))
 
 
 def test_only_the_last_closing_is_reopened(model: DeskModel) -> None:
