@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass
-from itertools import chain
-from operator import is_
 from typing import TYPE_CHECKING
 
 import structlog
 
+from ledger_service.application.plan import Plan, plan_for, units_of
 from ledger_service.application.ports import (
     Conflict,
     Loaded,
     Rejected,
-    Rows,
     StorageError,
     Unavailable,
     WriteSession,
 )
-from ledger_service.application.queue import Batch, Submission
-from ledger_service.domain.commands import Unit
-from ledger_service.domain.decide import Outcome, Refused, decide
+from ledger_service.application.queue import Batch
+from ledger_service.domain.decide import Outcome, Refused
 from ledger_service.domain.errors import LedgerError, Reason, internal
 
 if TYPE_CHECKING:
@@ -43,7 +39,7 @@ class Lane:
         """When an entity has had its turn, if another one waits for a lane; in the loop's time."""
         self._following: Batch = {}
         """What is written next: taken from the queue while the batch before it is under way."""
-        self._plan: _Plan | None = None
+        self._plan: Plan | None = None
         """What was decided on it already."""
         self._attempts = 0
         self._is_split = False
@@ -177,9 +173,9 @@ class Lane:
         await self._lock(session, batch)
         is_so = plan is not None and plan.is_of(session, batch)
         if plan is None or not is_so or not await session.still_follows(plan.loaded, committer.clock):
-            units = _units(batch)
+            units = units_of(batch)
             loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
-            plan = _planned(session, batch, loaded, units)
+            plan = plan_for(session, batch, loaded, units)
         loaded = plan.loaded
         is_written = await session.write(plan.rows, lambda: self._look_ahead_soon(session, loaded))
         if is_written:
@@ -221,11 +217,11 @@ class Lane:
             return
         [entity_no] = loaded.books
         self._following = committer.take_more(entity_no, committer.limits.least_ahead)
-        units = _units(self._following)
+        units = units_of(self._following)
         following = session.follow(loaded, units) if units else None
         if following is None:
             return
-        plan = _planned(session, self._following, following, units)
+        plan = plan_for(session, self._following, following, units)
         try:
             plan.rows.make()
         except Exception as error:  # noqa: BLE001  # a fault of ours: told when it happens in the batch's own turn
@@ -358,35 +354,6 @@ class Lane:
         """Pause before the next try, longer each time, never in step with another process."""
         await asyncio.sleep(self._committer.chance.uniform(0, self._pause))
         self._pause = min(self._pause * 2, self._committer.limits.longest_pause_seconds)
-
-
-@dataclass(frozen=True, slots=True)
-class _Plan:
-    """What a batch's decisions rest on, and what comes of them: `outcomes` as the rows are made."""
-
-    session: WriteSession
-    submissions: list[list[Submission]]
-    loaded: Loaded
-    outcomes: dict[int, list[list[Outcome]]]
-    rows: Rows
-
-    def is_of(self, session: WriteSession, batch: Batch) -> bool:
-        """Whether it was made through this session for just these submissions."""
-        mine, others = self.submissions, list(batch.values())
-        return session is self.session and len(mine) == len(others) and all(map(is_, mine, others))
-
-
-def _planned(session: WriteSession, batch: Batch, loaded: Loaded, units: dict[int, list[Unit]]) -> _Plan:
-    outcomes: dict[int, list[list[Outcome]]] = {entity_no: [] for entity_no in loaded.books}
-    steps = chain.from_iterable(
-        decide(book, [] if loaded.more_due else units[entity_no], outcomes[entity_no])
-        for entity_no, book in loaded.books.items()
-    )
-    return _Plan(session, list(batch.values()), loaded, outcomes, session.rows(loaded, steps))
-
-
-def _units(batch: Batch) -> dict[int, list[Unit]]:
-    return {entity_no: [one.unit for one in submissions] for entity_no, submissions in batch.items()}
 
 
 def _unavailable() -> LedgerError:
