@@ -216,8 +216,10 @@ class Lane:
         if committer.keeps_others_waiting() and asyncio.get_running_loop().time() >= self._turn_over:
             return
         [entity_no] = loaded.books
-        self._following = committer.take_more(entity_no, committer.limits.least_ahead)
+        self._following = committer.take_ahead(entity_no)
         units = units_of(self._following)
+        if sum(len(unit.commands) for some in units.values() for unit in some) > committer.limits.most_ahead:
+            return
         following = session.follow(loaded, units) if units else None
         if following is None:
             return

@@ -129,11 +129,13 @@ class WriteQueue:
                 break
         return batch
 
-    def take_more(self, entity_no: int, least: int = 1) -> Batch:
-        """The next batch of an entity that is busy, for whoever has it; empty: fewer than `least` commands wait."""
+    def take_more(self, entity_no: int, least: int = 1, most: int | None = None) -> Batch:
+        """The next batch of an entity that is busy, for whoever has it, of `most` commands unless the first unit has
+        more; empty: fewer than `least` wait."""
         if not self._waits(entity_no, least):
             return {}
-        taken = self._take_of(entity_no, _Room(self._batch_commands, self._batch_postings))
+        commands = self._batch_commands if most is None else min(most, self._batch_commands)
+        taken = self._take_of(entity_no, _Room(commands, self._batch_postings))
         return {entity_no: taken} if taken else {}
 
     def has_ready(self) -> bool:

@@ -205,3 +205,19 @@ async def test_the_one_before_it_is_given_up_and_another_process_writes_as_much(
         assert store.confirmed == 0
     assert store.committed_keys(1) == ["two"]
     assert [head.number for head in store.ledgers[1].heads.values()] == [1, 1], "as if there had been no other"
+
+
+async def test_no_more_is_decided_ahead_than_may_be_in_one_go(store: FakeStore) -> None:
+    async with committing(store, least_ahead=1, most_ahead=3) as harness:
+        write = store.gate("write")
+        harness.put(1, "one")
+        await harness.reached(write.reached)
+        for number in range(4):
+            harness.put(1, f"small {number}-0", f"small {number}-1")
+        harness.put(1, *(f"large {place}" for place in range(4)))
+        write.open()
+        await harness.settled()
+        sizes = [len(commit[1]) for commit in store.commits]
+        assert sizes == [1, 2, 2, 2, 2, 4], "a unit is not cut"
+        assert store.confirmed == 4, "and one that is too large is decided in its own turn"
+    harness.assert_acknowledged_is_committed()
