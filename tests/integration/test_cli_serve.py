@@ -132,6 +132,15 @@ def test_serve_and_stop_twice(folder: Path) -> None:
     assert service.end(signal.SIGINT) == 0
 
 
+@pytest.fixture
+def as_from_a_terminal() -> Iterator[None]:
+    """Not as under nohup, which the tests themselves may run under, and which the service respects."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("as_from_a_terminal")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_several_workers_share_the_port_and_end_together(folder: Path, number: int) -> None:
     service = Service(folder, "--workers", "2", "--grpc", "127.0.0.1:0")
