@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import grpc.aio
+from google.rpc import status_pb2
 
 from ledger.v1 import reconciliation_pb2 as messages
 from ledger.v1 import reconciliation_service_pb2 as pb
@@ -98,6 +99,12 @@ async def _import(client: Client, fields: dict[str, Any], alter: Alter, seconds:
         answer: pb.ImportStatementResponse = await call
     except grpc.aio.AioRpcError as error:
         raise refusal_of(error) from None
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        # Nobody has cancelled us: grpc.aio itself gives a call up so, when a part of the file can't be sent any more.
+        raise Refused(status_pb2.Status(code=grpc.StatusCode.CANCELLED.value[0], message="given up by gRPC")) from None
     finally:
         call.cancel()
     return answer
