@@ -41,7 +41,8 @@ class Lane:
         """What is written next: taken from the queue while the batch before it is under way."""
         self._plan: Plan | None = None
         """What was decided on it already."""
-        self._attempts = 0
+        self._ended = 0
+        """How many attempts there were: who would look ahead in one can tell that it is over."""
         self._is_split = False
         """A batch is being written part by part: what comes next is not the next batch."""
         self._pause = committer.limits.first_pause_seconds
@@ -63,12 +64,11 @@ class Lane:
             except BaseException:
                 if batch:
                     self._give_up(batch, self._internal("lane_failed"))
-                raise
-            finally:
-                self._attempts += 1
+                # Nothing of it was begun.
                 for entity_no, submissions in self._following.items():
                     committer.queue.put_back(entity_no, submissions)
-                self._following, self._plan = {}, None
+                raise
+            finally:
                 for entity_no in self._held:
                     committer.queue.release(entity_no)
                 # What waited for these entities can be taken now, by any lane.
@@ -157,17 +157,16 @@ class Lane:
         try:
             is_committed = await self._carry_out(batch)
         finally:
+            self._ended += 1
             if not is_committed:
-                # What was, or would still be, decided on it rests on what is not so: others may write just as much.
+                # What was decided on it rests on what is not so: others may write just as much.
                 self._plan = None
-                self._attempts += 1
 
     async def _carry_out(self, batch: Batch) -> bool:
         """See `_attempt`; False: whether it is committed stays unknown, and its callers are told so."""
         committer = self._committer
         loop = asyncio.get_running_loop()
         began = loop.time()
-        self._attempts += 1
         session = await self._open()
         plan, self._plan = self._plan, None
         await self._lock(session, batch)
@@ -203,22 +202,22 @@ class Lane:
 
     def _look_ahead_soon(self, session: WriteSession, loaded: Loaded) -> None:
         """As soon as the server has what it needs to go on with the present batch."""
-        asyncio.get_running_loop().call_soon(self._look_ahead, self._attempts, session, loaded)
+        asyncio.get_running_loop().call_soon(self._look_ahead, self._ended, session, loaded)
 
-    def _look_ahead(self, attempt: int, session: WriteSession, loaded: Loaded) -> None:
+    def _look_ahead(self, ended: int, session: WriteSession, loaded: Loaded) -> None:
         """Decide the entity's next batch while the server is busy with this one, as if this one were committed.
 
         When it is not, or all is not so as foreseen after it, the next batch is decided anew in its own turn.
         """
         committer = self._committer
-        if attempt != self._attempts or self._following or self._is_split or loaded.more_due or len(loaded.books) > 1:
+        if ended != self._ended or self._following or self._is_split or loaded.more_due or len(loaded.books) > 1:
             return
         if committer.keeps_others_waiting() and asyncio.get_running_loop().time() >= self._turn_over:
             return
         [entity_no] = loaded.books
         self._following = committer.take_ahead(entity_no)
         units = units_of(self._following)
-        if sum(len(unit.commands) for some in units.values() for unit in some) > committer.limits.most_ahead:
+        if sum(one.size for some in self._following.values() for one in some) > committer.limits.most_ahead:
             return
         following = session.follow(loaded, units) if units else None
         if following is None:

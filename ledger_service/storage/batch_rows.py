@@ -71,7 +71,7 @@ class BatchRows:
         self._seal(made)
 
     def _seal(self, made: Callable[[], None]) -> None:
-        self._seals = insert_seals([seal_of(book) for book in self.written()], self._mark, is_prepared=True)
+        self._seals = insert_seals([seal_of(book) for book in self.written()], self._mark)
         made()
 
 

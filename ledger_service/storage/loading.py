@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ from ledger_service.domain.decide.needs import Needs, needs_of
 from ledger_service.domain.decide.outcome import Refused
 from ledger_service.domain.snapshots import refusal_from
 from ledger_service.storage import rows, sql
-from ledger_service.storage.memory import Memory
+from ledger_service.storage.memory import Known, Memory, known_after
 
 QUERIES = {**sql.load("shared.sql"), **sql.load("committer.sql")}
 
@@ -38,7 +37,7 @@ class Loader:
         """A book for each entity, with all that its units mention."""
         needs = {entity_no: needs_of(entity_no, entity_units) for entity_no, entity_units in units.items()}
         pairs = [(entity_no, key) for entity_no, need in needs.items() for key in need.keys]
-        records = await self._fetch("glance", list(units), *(_columns(pairs) or ((), ())))
+        records = await self._glance(list(units), pairs)
         # One time for the whole batch, not before anything that any of its entities has recorded.
         now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
         loaded = Loaded(keys=pairs, read_at=asyncio.get_running_loop().time())
@@ -62,40 +61,29 @@ class Loader:
         if not all(type(one) is CreateTransaction for unit in entity_units for one in unit.commands or (None,)):
             return None
         needs = needs_of(entity_no, entity_units)
-        accounts, heads = book.accounts, book.heads
-        for account_id, currency in needs.positions:
-            account = accounts.get(account_id)
-            if account is None or (account.account_no, currency) not in heads:
-                return None
-        if not needs.category_ids <= book.categories.keys():
+        if any(_unknown_positions(book, needs)) or not needs.category_ids <= book.categories.keys():
             return None
         read_at = asyncio.get_running_loop().time()
         following = Loaded(keys=[(entity_no, key) for key in needs.keys], read_at=read_at)
-        following.books[entity_no] = Book(
-            replace(book.entity, sequence=book.sequence),
-            book.sequence,
-            book.now + timedelta(seconds=read_at - loaded.read_at),
-            accounts,
-            book.accounts_by_no,
-            heads,
-            categories=book.categories,
-            sealed=book.sealed,
-            peaks=book.peaks,
-        )
+        now = book.now + timedelta(seconds=read_at - loaded.read_at)
+        following.books[entity_no] = _book_of(known_after(book), now)
         return following
 
     async def still_follows(self, following: Loaded, clock: Clock) -> bool:
         """Nobody else has written to the entity, no key was used before, nothing is due, the clock was not set."""
         [(entity_no, book)] = following.books.items()
-        [record] = await self._fetch("glance", [entity_no], *(_columns(following.keys) or ((), ())))
+        [record] = await self._glance([entity_no], following.keys)
         first = book.events[0].sequence if book.events else book.sequence + 1
-        drift = clock.adjust(record["now"]) - book.now
+        now = clock.adjust(record["now"])
         return (
             record["sequence"] == first - 1
             and not record["has_used_keys"]
-            and (record["next_expiry"] is None or record["next_expiry"] > max(book.now, book.now + drift))
-            and abs(drift) <= _LONGEST_AHEAD
+            and (record["next_expiry"] is None or record["next_expiry"] > max(book.now, now))
+            and abs(now - book.now) <= _LONGEST_AHEAD
         )
+
+    async def _glance(self, entity_nos: Sequence[int], keys: Sequence[tuple[int, str]]) -> list[Any]:
+        return await self._fetch("glance", entity_nos, *(_columns(keys) or ((), ())))
 
     async def _open_books(self, books: dict[int, Book], records: Sequence[Any], now: datetime) -> None:
         """A book for each entity with what is remembered of it, if nobody has written to it since."""
@@ -113,18 +101,7 @@ class Loader:
                     record["peaks"] or b"",
                 )
         for entity_no, one in known.items():
-            assert one.entity is not None
-            books[entity_no] = Book(
-                one.entity,
-                one.sequence,
-                now,
-                one.accounts,
-                one.accounts_by_no,
-                one.heads,
-                categories=one.categories,
-                sealed=one.sealed,
-                peaks=one.peaks,
-            )
+            books[entity_no] = _book_of(one, now)
 
     async def _load_due(self, loaded: Loaded, needs: dict[int, Needs], now: datetime, limit: int) -> None:
         records = await self._fetch("due", list(loaded.books), now, limit)
@@ -139,13 +116,11 @@ class Loader:
             books[entity_no].keys[key] = KnownKey(digest, sequence, span, outcome)
 
     async def _load_positions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
-        wanted = []
-        for entity_no, need in needs.items():
-            accounts, heads = books[entity_no].accounts, books[entity_no].heads
-            for account_id, currency in need.positions:
-                account = accounts.get(account_id)
-                if account is None or (account.account_no, currency) not in heads:
-                    wanted.append((entity_no, account_id, currency))
+        wanted = [
+            (entity_no, *position)
+            for entity_no, need in needs.items()
+            for position in _unknown_positions(books[entity_no], need)
+        ]
         if not wanted:
             return
         versions: dict[_Place, int] = {}
@@ -285,6 +260,30 @@ class Loader:
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         records: list[Any] = await self._connection.fetch(QUERIES[name], *arguments)
         return records
+
+
+def _book_of(known: Known, now: datetime) -> Book:
+    assert known.entity is not None
+    return Book(
+        known.entity,
+        known.sequence,
+        now,
+        known.accounts,
+        known.accounts_by_no,
+        known.heads,
+        categories=known.categories,
+        sealed=known.sealed,
+        peaks=known.peaks,
+    )
+
+
+def _unknown_positions(book: Book, needs: Needs) -> Iterator[tuple[str, str]]:
+    """Accounts with currencies of which the book has not both the account and its newest entry."""
+    accounts, heads = book.accounts, book.heads
+    for account_id, currency in needs.positions:
+        account = accounts.get(account_id)
+        if account is None or (account.account_no, currency) not in heads:
+            yield account_id, currency
 
 
 def _index(book: Book, account: Account) -> None:

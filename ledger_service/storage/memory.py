@@ -52,17 +52,7 @@ class Memory:
 
     def put(self, book: Book) -> None:
         """The batch is committed: what its book holds is true as of its last sequence."""
-        entity = replace(book.entity, sequence=book.sequence)
-        known = Known(
-            book.sequence,
-            entity,
-            book.accounts,
-            book.accounts_by_no,
-            book.heads,
-            book.categories,
-            book.sealed,
-            book.peaks,
-        )
+        known = known_after(book)
         self.take(book.entity.entity_no, -1)
         self._entities[book.entity.entity_no] = known
         self._size += _size(known)
@@ -80,6 +70,20 @@ class Memory:
             for old in list(self._accounts)[: self._capacity // 2]:
                 del self._accounts[old]
         self._accounts[place] = account
+
+
+def known_after(book: Book) -> Known:
+    """What is known of the entity once all that was decided on the book is committed."""
+    return Known(
+        book.sequence,
+        replace(book.entity, sequence=book.sequence),
+        book.accounts,
+        book.accounts_by_no,
+        book.heads,
+        book.categories,
+        book.sealed,
+        book.peaks,
+    )
 
 
 def _size(known: Known) -> int:

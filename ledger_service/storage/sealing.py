@@ -26,10 +26,9 @@ PREPARE = """PREPARE seal (int4, int8, int8, int2, bytea, bytea, int8) AS
 """To be said once on each connection that writes one seal at a time: a plan for each would cost more than the row."""
 
 
-def insert_seals(seals: Sequence[Seal], mark: int | None = None, *, is_prepared: bool = False) -> str:
+def insert_seals(seals: Sequence[Seal], mark: int | None = None) -> str:
     """The statement that writes seals. Only numbers and hexadecimal digits go into it, so that it can go to the server
-    as one text together with COMMIT. `mark`: what tells this try from others. `is_prepared`: on a connection that was
-    told PREPARE."""
+    as one text together with COMMIT. `mark`: what tells this try from others; on a connection that was told PREPARE."""
     columns = "entity_no, first_sequence, last_sequence, version, peaks, nodes"
     rows = [
         f"{seal.entity_no:d}, {seal.first_sequence:d}, {seal.last_sequence:d}, {seal.version:d}, "
@@ -38,7 +37,7 @@ def insert_seals(seals: Sequence[Seal], mark: int | None = None, *, is_prepared:
     ]
     if mark is not None:
         columns, rows = f"{columns}, mark", [f"{row}, {mark:d}" for row in rows]
-        if is_prepared and len(rows) == 1:
+        if len(rows) == 1:
             return f"EXECUTE seal ({rows[0]})"
     return f"INSERT INTO ledger.seals ({columns}) VALUES ({'), ('.join(rows)})"  # noqa: S608  # see above
 

@@ -75,8 +75,7 @@ class WriteSession:
         self._memory = memory
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
-        self._is_followed = False
-        """Whether a batch that is decided ahead has taken over what is known after this one."""
+        """What is remembered when it is committed."""
         self._last_statement = ""
         self._held: frozenset[int] = frozenset()
         self._may_hold = False
@@ -104,7 +103,8 @@ class WriteSession:
     def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
         """See storage.loading. What is remembered goes on with who follows: it is put back when that is committed."""
         following = self._loader.follow(loaded, units)
-        self._is_followed = self._is_followed or following is not None
+        if following is not None:
+            self._written = ()
         return following
 
     async def still_follows(self, following: Loaded, clock: Clock) -> bool:
@@ -139,9 +139,8 @@ class WriteSession:
         if tag != "COMMIT":
             # COMMIT of a failed database transaction is answered by ROLLBACK, without an error.
             raise Conflict(f"COMMIT was answered by {tag}")
-        if not self._is_followed:
-            for book in self._written:
-                self._memory.put(book)
+        for book in self._written:
+            self._memory.put(book)
 
     async def rollback(self) -> None:
         """Raises Unavailable when the connection is gone; the server rolls back then as well."""
@@ -202,7 +201,7 @@ class WriteSession:
             raise Unavailable(str(error)) from error
 
     async def _write(self, rows: BatchRows, made: Callable[[], None]) -> bool:
-        self._written, self._is_followed = (), False
+        self._written = ()
         events = rows.events()
         if events is None:
             return False

@@ -99,7 +99,8 @@ class DeskModel:
     def _fresh(self, alter: Alter) -> list[Booked]:
         """The lines that are not here yet. Each has a text of its own; one that a caller was not told to have come in
         may come again by another file."""
-        return [line for line in alter.lines if line not in self.lines]
+        here = set(self.lines)
+        return [line for line in alter.lines if line not in here]
 
     # Reads.
 
