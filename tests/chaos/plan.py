@@ -30,7 +30,7 @@ class Plan:
     """And as often a process runs out of files."""
     clock_steps: int = 1
     """How often the clock of a process is set to all of tests.chaos.clock.STEPS."""
-    server_clock_steps: int = 0
+    server_clock_steps: int = 1
     """And PostgreSQL's, by which everything is recorded."""
     short_memories: int = 1
     """How often a process gets no more memory."""
@@ -64,14 +64,14 @@ SHORT = Plan(operations=20_000, service_kills=2, backend_kills=4, postmaster_kil
 """Within `make test`: about a minute on two cores."""
 SMALL = Plan(
     operations=6_000, service_kills=1, backend_kills=1, postmaster_kills=2, cuts_each=6, cancellations=400,
-    drains=0, immediate_stops=1, ended_backends=1, attacks_each=0, full_disks=0, clock_steps=0, short_memories=0,
-    upgrades=0, pauses=0, seconds=150.0,
+    drains=0, immediate_stops=1, ended_backends=1, attacks_each=0, full_disks=0, clock_steps=0, server_clock_steps=0,
+    short_memories=0, upgrades=0, pauses=0, seconds=150.0,
 )  # fmt: skip
 """Enough to notice what tests.chaos.mutants has broken."""
 ROUND = Plan(
     operations=50_000, service_kills=6, backend_kills=5, postmaster_kills=4, cuts_each=20, cancellations=2_500,
     drains=1, immediate_stops=1, ended_backends=2, refusals_each=3, attacks_each=1, full_disks=1, pauses=1,
-    pause_seconds=30.0, server_clock_steps=1, second_opinions=10, seconds=900.0,
+    pause_seconds=30.0, second_opinions=10, seconds=900.0,
 )  # fmt: skip
 """One of the rounds of `make chaos`."""
 ROUNDS = 20
