@@ -42,6 +42,8 @@ WITH_A_CLOCK = 1
 _CONNECTIONS = 3
 """To each process."""
 _RESTART_SECONDS = 90.0
+_ENDED_SECONDS = 5.0
+"""When one backend has crashed, the postmaster ends the others in no time."""
 _HALF_OF_MANY = 20
 _POLL_SECONDS = 0.3
 _TRACE = 400
@@ -123,8 +125,14 @@ class Scene:
     async def kill_backend(self) -> None:
         """kill -9 of a backend that writes: the postmaster ends all others and recovers."""
         postmaster = self.postgres.pid
-        pid = await self._one_writer()
-        os.kill(pid, signal.SIGKILL)
+        is_killed = False
+        while not is_killed:
+            async with self.administrator() as another:
+                pid = await self._one_writer()
+                # Its connection may be cut just now, and then it ends by itself.
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    is_killed = await _is_ended(another)
         async with asyncio.timeout(_RESTART_SECONDS):
             while _exists(pid):
                 await asyncio.sleep(0.01)
@@ -134,8 +142,9 @@ class Scene:
     async def end_backend(self) -> None:
         """pg_terminate_backend of one that writes."""
         async with self.administrator() as connection:
-            pid = await self._one_writer()
-            assert await connection.fetchval("SELECT pg_terminate_backend($1, 10000)", pid)
+            # False: it had ended by itself, its connection was cut.
+            while not await connection.fetchval("SELECT pg_terminate_backend($1, 10000)", await self._one_writer()):
+                pass
 
     async def _one_writer(self) -> int:
         async with asyncio.timeout(_RESTART_SECONDS):
@@ -359,6 +368,19 @@ async def _kill_all(scene: Scene) -> None:
 
 def _open_files(pid: int) -> int:
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def _is_ended(connection: Any) -> bool:
+    """Whether the server ends this connection within a few seconds."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + _ENDED_SECONDS
+    while loop.time() < deadline:
+        try:
+            await connection.fetchval("SELECT 1")
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            return True
+        await asyncio.sleep(0.01)
+    return False
 
 
 def _exists(pid: int) -> bool:
