@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,35 @@ async def test_a_refusal_before_the_end_of_the_file_is_told(client: LedgerClient
     assert (caught.value.reason, caught.value.is_definite) == ("PERMISSION_DENIED", True)
     assert caught.value.request == bank.headers[0]
     assert time.pauses == []
+
+
+class _BrokenCall:
+    """What gRPC's call does, once in some hundred times, when its connection breaks while the file's end is sent."""
+
+    async def write(self, part: Any) -> None:
+        """Sent, as far as anybody knows."""
+
+    async def done_writing(self) -> None:
+        raise grpc.aio.InternalError("Failed to send the end")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        raise grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "reset")
+        yield
+
+    def cancel(self) -> None:
+        """It has ended."""
+
+
+async def test_a_connection_that_breaks_at_the_end_of_a_file(
+    client: LedgerClient, bank: Bank, time: Time, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send, broken = client.reconciliations._stub.ImportStatement, [_BrokenCall(), _BrokenCall()]
+    monkeypatch.setattr(
+        client.reconciliations._stub, "ImportStatement", lambda **options: broken.pop() if broken else send(**options)
+    )
+    await client.import_statement(FILE, header(file_name="a"))
+    assert bank.files == [FILE]
+    assert time.pauses == [0.1, 0.2]
 
 
 async def test_a_file_that_can_not_be_read_is_the_callers(client: LedgerClient, bank: Bank, tmp_path: Path) -> None:

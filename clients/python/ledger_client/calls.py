@@ -233,8 +233,8 @@ class ReconciliationCalls:
                 async for part in parts:
                     await call.write(part)
                 await call.done_writing()
-            except asyncio.InvalidStateError:
-                pass  # the server has answered before it had the whole file: it says why
+            except (asyncio.InvalidStateError, grpc.aio.InternalError):
+                pass  # answered before the whole file was sent, or the connection is gone: the answer says which
             return await call
         except grpc.aio.AioRpcError as failure:
             raise LedgerError.from_rpc_error(failure) from failure
