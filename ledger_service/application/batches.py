@@ -18,6 +18,9 @@ from ledger_service.domain.errors import LedgerError, Reason
 _PART = 500
 """Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
 
+_GO = 100
+"""Items that are read, or answered, in one go: nothing else is done meanwhile, some 10 µs for each."""
+
 Answer = Applied | Refused | LedgerError
 
 
@@ -44,12 +47,18 @@ async def each_on_its_own(
     """
     parts = []
     for start in range(0, size, _PART):
-        parts.append(_enqueue(writes, entity, range(start, min(start + _PART, size)), command_at))
-        # The committer begins with this part while the next one is read.
-        await asyncio.sleep(0)
+        items: list[Item] = []
+        end = min(start + _PART, size)
+        for first in range(start, end, _GO):
+            items += [_read(command_at, place) for place in range(first, min(first + _GO, end))]
+            # The committer goes on with the part before while this one is read.
+            await asyncio.sleep(0)
+        parts.append(_enqueue(writes, entity, items))
     for part in parts:
         # ... and writes the next one while the answers to this one are made.
-        for item in await _settle(writes, entity, part):
+        for place, item in enumerate(await _settle(writes, entity, part)):
+            if place % _GO == 0:
+                await asyncio.sleep(0)
             yield item
 
 
@@ -95,14 +104,16 @@ def failure_of(answers: Sequence[Answer], path: str = "requests") -> LedgerError
     )
 
 
-def _enqueue(writes: Writes, entity: Entity, places: range, command_at: Callable[[int], CreateTransaction]) -> Part:
-    """Queue some of a batch's items; those that are malformed have their answer already."""
-    items: list[Item] = []
-    for place in places:
-        try:
-            items.append(Item(command_at(place), None))
-        except LedgerError as error:
-            items.append(Item(None, error))
+def _read(command_at: Callable[[int], CreateTransaction], place: int) -> Item:
+    """An item that is malformed has its answer already."""
+    try:
+        return Item(command_at(place), None)
+    except LedgerError as error:
+        return Item(None, error)
+
+
+def _enqueue(writes: Writes, entity: Entity, items: list[Item]) -> Part:
+    """Queue those of a batch's items that have no answer yet."""
     commands = [item.command for item in items if item.command is not None]
     try:
         return Part(items, writes.enqueue(entity, commands) if commands else None)

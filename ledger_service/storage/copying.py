@@ -10,8 +10,9 @@ microseconds since 2000, text is UTF-8, jsonb is a version byte and text, an arr
 
 from __future__ import annotations
 
+import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -26,10 +27,13 @@ ENTRY_COLUMNS = (
 )  # fmt: skip
 
 MAX_CHUNK_ROWS = 1000
-"""Rows that are handed to the connection at once: bounds what it buffers beyond what the server has taken."""
+"""Rows that are handed to the connection at once: the loop does nothing else while they are made."""
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
+_COPY_DATA = struct.Struct("!ci")
+_COPY_DONE = b"c" + struct.pack("!i", 4)
+_COPY_FAIL = b"f" + struct.pack("!i", 5) + b"\0"
 _NULL = struct.pack("!i", -1)
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _NUMERIC_OID = 1700
@@ -88,13 +92,42 @@ def entry_chunks(rows: Sequence[EntryRow]) -> Chunks:
     return _chunks(_entries, (rows[first : first + MAX_CHUNK_ROWS] for first in range(0, len(rows), MAX_CHUNK_ROWS)))
 
 
-async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Chunks) -> str:
-    """Send what `event_chunks` or `entry_chunks` made; answers the command's tag."""
-    # What is there as a whole is sent as it is (bytes would be taken for a path). Else each chunk is sent before the
-    # next one is made: the server works on it meanwhile.
-    source = memoryview(chunks[0]) if isinstance(chunks, Sequence) else _each(chunks)
-    tag: str = await connection.copy_to_table(table, source=source, columns=columns, format="binary")
+async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Chunks, *, before: str = "") -> str:
+    """Send what `event_chunks` or `entry_chunks` made; answers the command's tag. `before`: statements that go with it.
+
+    The server is not waited for until all is on its way: it drops what it does not want, and says why. asyncpg's own
+    COPY waits to be asked for the rows, one round trip more for each.
+    """
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+    answer = asyncio.ensure_future(connection.execute(f"{before}{statement}"))
+    transport = connection._transport  # noqa: SLF001  # asyncpg has no way to send rows after a statement of ours
+    try:
+        # Now the statement is on its way.
+        await asyncio.sleep(0)
+        for number, chunk in enumerate(chunks):
+            if number:
+                # What is there is sent, and the server works on it while the next chunk is made.
+                await asyncio.sleep(0)
+            if answer.done():
+                break
+            _send(transport, answer, _COPY_DATA.pack(b"d", len(chunk) + 4), chunk)
+        _send(transport, answer, _COPY_DONE)
+    except BaseException as error:
+        # Either cancelled, or the rows can't be made. The server waits for rows until it is told that there are none.
+        _send(transport, answer, _COPY_FAIL)
+        if isinstance(error, Exception):
+            await asyncio.gather(answer, return_exceptions=True)
+        else:
+            answer.cancel()
+        raise
+    tag: str = await answer
     return tag
+
+
+def _send(transport: asyncio.WriteTransport, answer: asyncio.Future[str], *data: bytes) -> None:
+    """Nothing, when there is an answer already: the server wants no more, or the connection is gone."""
+    if not answer.done() and not transport.is_closing():
+        transport.writelines(data)
 
 
 def _events(rows: Sequence[EventRow], texts: _Texts, times: _Times) -> list[bytes]:
@@ -172,11 +205,6 @@ def _chunks(
             raise ValueError(f"a number that its column can't take: {error}") from error
         before = b""
     yield before + _TRAILER
-
-
-async def _each(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    for chunk in chunks:
-        yield chunk
 
 
 def _sized(data: bytes) -> bytes:

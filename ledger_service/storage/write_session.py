@@ -193,11 +193,14 @@ class WriteSession:
         )
         return sorted(record[0] for record in records)
 
-    async def _begin(self) -> None:
+    async def _begin(self, events: Chunks) -> str:
+        """BEGIN, and the events with it."""
         try:
-            await _translated(self._connection.execute, _BEGIN)
+            return await _translated(self._copy, "events_inlet", copying.EVENT_COLUMNS, events, f"{_BEGIN}; ")
         except Rejected as error:
-            # Nothing of anybody's has been sent yet: it is the server that takes no writes, a standby for instance.
+            if self._connection.is_in_transaction():
+                raise
+            # Nothing of anybody's was looked at: it is the server that takes no writes, a standby for instance.
             raise Unavailable(str(error)) from error
 
     async def _write(self, rows: BatchRows, made: Callable[[], None]) -> bool:
@@ -205,8 +208,7 @@ class WriteSession:
         events = rows.events()
         if events is None:
             return False
-        await self._begin()
-        tag = await self._copy("events_inlet", copying.EVENT_COLUMNS, events)
+        tag = await self._begin(events)
         written = self._written = rows.written()
         _expect(tag, f"COPY {sum(len(book.events) for book in written)}")
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
@@ -277,9 +279,9 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Chunks) -> str:
+    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Chunks, before: str = "") -> str:
         # Into the table itself its policies would forbid COPY (migration 0005).
-        return await copying.copy(self._connection, inlet, columns, chunks)
+        return await copying.copy(self._connection, inlet, columns, chunks, before=before)
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -158,3 +159,107 @@ def test_a_number_of_an_entry_that_is_too_large_is_refused() -> None:
     row = (1, 1, "USD", 1, 1, 1, 0, 1, 2**63, 0, 0, 0, 0, _EVENT.recorded_time, _EVENT.recorded_time, None)
     with pytest.raises(ValueError, match="can't take"):
         copying.entry_chunks([row])
+
+
+async def _rows_of(connection: Any) -> int:
+    return int(await connection.fetchval("SELECT count(*) FROM events_ours"))
+
+
+def _chunks(count: int, fault: int | None = None) -> Iterator[bytes]:
+    """The COPY of so many events, a chunk for each; `fault`: instead of this one there is none, it can't be made."""
+
+    def pieces() -> Iterator[list[EventRow]]:
+        for number in range(count):
+            if number == fault:
+                raise ArithmeticError("a fault of ours")
+            yield [_EVENT._replace(sequence=number)]
+
+    chunks = copying.event_chunks(pieces(), is_all=False)
+    assert not isinstance(chunks, Sequence)
+    return chunks
+
+
+async def test_a_statement_goes_before_the_rows(database: str) -> None:
+    connection = await _connect(database)
+    try:
+        tag = await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(3), before="BEGIN; ")
+        assert tag == "COPY 3"
+        assert connection.is_in_transaction()
+        await connection.execute("ROLLBACK")
+        assert await _rows_of(connection) == 0
+    finally:
+        await connection.close()
+
+
+async def test_rows_after_a_statement_that_was_refused_are_dropped(database: str) -> None:
+    connection = await _connect(database)
+    try:
+        with pytest.raises(asyncpg.SyntaxOrAccessError):
+            await copying.copy(
+                connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50), before="BEGIN; SELECT no_such_thing; "
+            )
+        assert connection.is_in_transaction(), "BEGIN was not refused"
+        await connection.execute("ROLLBACK")
+        await connection.execute("SET default_transaction_read_only = on")
+        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+            await copying.copy(connection, "ledger.events", copying.EVENT_COLUMNS, _chunks(50))
+        assert not connection.is_in_transaction()
+        assert await _rows_of(connection) == 0
+    finally:
+        await connection.close()
+
+
+async def test_a_refusal_ends_the_making_of_rows(database: str) -> None:
+    connection = await _connect(database)
+    try:
+        await connection.execute("ALTER TABLE events_ours ADD CHECK (sequence < 3)")
+        chunks = _chunks(1_000_000)
+        with pytest.raises(asyncpg.CheckViolationError):
+            async with asyncio.timeout(60):
+                await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, chunks)
+        assert await _rows_of(connection) == 0
+        assert next(chunks, None) is not None, "the rest was not made"
+    finally:
+        await connection.close()
+
+
+async def test_what_cannot_be_made_is_taken_back_and_the_connection_goes_on(database: str) -> None:
+    connection = await _connect(database)
+    try:
+        with pytest.raises(ArithmeticError):
+            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50, 30), before="BEGIN; ")
+        assert connection.is_in_transaction()
+        await connection.execute("ROLLBACK")
+        assert await _rows_of(connection) == 0
+    finally:
+        await connection.close()
+
+
+async def test_a_connection_that_breaks_meanwhile(database: str) -> None:
+    connection = await _connect(database)
+    other = await asyncpg.connect(database)
+    try:
+        await other.fetchval("SELECT pg_terminate_backend($1, 10000)", connection.get_server_pid())
+        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
+            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50))
+    finally:
+        connection.terminate()
+        await other.close()
+
+
+async def test_a_caller_that_is_cancelled(database: str) -> None:
+    """The server is not left waiting for rows."""
+    connection = await _connect(database)
+    try:
+        task = asyncio.ensure_future(
+            copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(1_000_000), before="BEGIN; ")
+        )
+        await asyncio.sleep(0.1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        async with asyncio.timeout(60):
+            await connection.execute("ROLLBACK")
+        assert await _rows_of(connection) == 0
+    finally:
+        connection.terminate()
