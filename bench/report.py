@@ -7,11 +7,12 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.table import Table
 from rich.text import Text
 
+from bench.cpu import Cpu
 from bench.figures import Outcome
 from bench.running import Options, Run
 from bench.targets import Verdict
@@ -49,29 +50,55 @@ def _verdict(outcome: Outcome) -> Text:
 def rates(runs: Sequence[Run]) -> Table:
     """What stands behind the ratios. These are of this machine and say little elsewhere."""
     found = Table(title="behind it: medians of the rounds, on this machine", title_justify="left")
-    for heading in ("", "measured", "per second", "p50", "p99"):
+    for heading in ("", "measured", *_FIGURES):
         found.add_column(heading, justify="left" if heading in {"", "measured"} else "right")
     for run in runs:
-        for label, is_yardstick, rate, p50, p99 in medians(run):
-            style = "dim" if is_yardstick else ""
-            per_second = "–" if rate is None else f"{rate:,.0f}"
-            found.add_row(run.key, label, per_second, _milliseconds(p50), _milliseconds(p99), style=style)
+        for one in medians(run):
+            found.add_row(run.key, one.label, *one.shown(), style="dim" if one.is_yardstick else "")
         found.add_section()
     return found
 
 
-def medians(run: Run) -> list[tuple[str, bool, float | None, float, float]]:
-    """For each label: whether it is a yardstick, and the medians over the rounds of rate, p50 and p99."""
+_FIGURES = ("per second", "p50", "p99", "µs: service + db + callers")
+
+
+class Medians(NamedTuple):
+    """Over the rounds, of one label."""
+
+    label: str
+    is_yardstick: bool
+    rate: float | None
+    p50: float
+    p99: float
+    cpu: Cpu | None
+
+    def shown(self) -> tuple[str, str, str, str]:
+        """As `_FIGURES` heads them."""
+        return (
+            "–" if self.rate is None else f"{self.rate:,.0f}",
+            _milliseconds(self.p50),
+            _milliseconds(self.p99),
+            "–" if self.cpu is None else str(self.cpu),
+        )
+
+
+def medians(run: Run) -> list[Medians]:
+    """For each label, in the order in which they were measured."""
     found = []
     for label, is_yardstick in dict.fromkeys((one.label, one.is_yardstick) for one in run.measurements):
         rounds = [one for one in run.measurements if one.label == label]
         rates = [one.rate for one in rounds if one.rate is not None]
+        cpus = [one.cpu for one in rounds if one.cpu is not None]
         found.append(
-            (
-                label, is_yardstick, statistics.median(rates) if rates else None,
-                statistics.median(one.p50 for one in rounds), statistics.median(one.p99 for one in rounds),
+            Medians(
+                label,
+                is_yardstick,
+                statistics.median(rates) if rates else None,
+                statistics.median(one.p50 for one in rounds),
+                statistics.median(one.p99 for one in rounds),
+                Cpu(*map(statistics.median, zip(*cpus, strict=True))) if cpus else None,
             )
-        )  # fmt: skip
+        )
     return found
 
 
@@ -125,11 +152,9 @@ def markdown(runs: Sequence[Run]) -> str:
             wanted, stretch = one.target.limits()
             what = f"{one.target.what}, {one.note}" if one.note else one.target.what
             lines.append(f"| {one.target.key} | {what} | {spread(one)} | {wanted} | {stretch} | {_verdict(one)} |")
-    lines += ["", "| | measured | per second | p50 | p99 |", "| --- | --- | ---: | ---: | ---: |"]
+    lines += ["", f"| | measured | {' | '.join(_FIGURES)} |", "| --- | --- |" + " ---: |" * len(_FIGURES)]
     for run in runs:
-        for label, _, rate, p50, p99 in medians(run):
-            per_second = "–" if rate is None else f"{rate:,.0f}"
-            lines.append(f"| {run.key} | {label} | {per_second} | {_milliseconds(p50)} | {_milliseconds(p99)} |")
+        lines += [f"| {run.key} | {one.label} | {' | '.join(one.shown())} |" for one in medians(run)]
     return "\n".join(lines) + "\n"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import raw_copy, serving
 from bench.child import Child, child
+from bench.cpu import Cpu, cpu_of
 from bench.driving import Driver, Load
 from bench.errors import BenchError
 from bench.figures import Calls, Outcome, Slice, slices
@@ -59,6 +60,8 @@ class Measurement:
     p50: float
     p99: float
     slices: list[Slice]
+    cpu: Cpu | None
+    """Seconds for each transaction."""
 
 
 @dataclass(slots=True)
@@ -93,13 +96,15 @@ class Run:
         """For each measurement of this round."""
         return self.options.seconds if self.round else min(WARM_UP_SECONDS, self.options.seconds)
 
-    def record(self, label: str, calls: Calls, *, is_yardstick: bool = False, has_rate: bool = True) -> None:
+    def record(
+        self, label: str, calls: Calls, *, is_yardstick: bool = False, has_rate: bool = True, cpu: Cpu | None = None
+    ) -> None:
         """Keep what was measured in this round."""
         if self.round:
             self.measurements.append(
                 Measurement(
                     label, self.round, is_yardstick, calls.rate if has_rate else None, calls.latency(0.5),
-                    calls.latency(0.99), slices(calls, self.zero, _SLICE_SECONDS),
+                    calls.latency(0.99), slices(calls, self.zero, _SLICE_SECONDS), cpu,
                 )
             )  # fmt: skip
 
@@ -142,17 +147,16 @@ class Stage:
     async def load(self, label: str, load: Load, seconds: float | None = None) -> Calls:
         """Measure the service."""
         self._state(label, load)
-        calls = await self.run.driver.drive(load, self.service.grpc, self.service.token, seconds or self.run.seconds)
-        self.run.record(label, calls)
-        return calls
+        return await self._measured(
+            label, self.run.driver.drive(load, self.service.grpc, self.service.token, seconds or self.run.seconds)
+        )
 
     async def load_echo(self, label: str, load: Load) -> Calls:
         """Measure the bare echo, by the same generator."""
         assert self.echo is not None
         self._state(label, load)
-        calls = await self.run.driver.drive(load, self.echo, self.service.token, self.run.seconds)
-        self.run.record(label, calls, is_yardstick=True)
-        return calls
+        sent = self.run.driver.drive(load, self.echo, self.service.token, self.run.seconds)
+        return await self._measured(label, sent, is_yardstick=True)
 
     async def copy(self, label: str, *, size: int, entities: int, connections: int) -> Calls:
         """Measure the raw COPY of the same rows."""
@@ -167,8 +171,18 @@ class Stage:
     async def _raw(self, label: str, task: dict[str, Any], items: int) -> Calls:
         assert self.raw is not None
         task |= {"dsn": self.service.dsn, "seconds": self.run.seconds, "accounts": self.accounts}
-        calls = Calls.merged([await self.raw.ask(task)], items)
-        self.run.record(label, calls, is_yardstick=True)
+        raw = self.raw
+
+        async def copied() -> Calls:
+            return Calls.merged([await raw.ask(task)], items)
+
+        return await self._measured(label, copied(), is_yardstick=True)
+
+    async def _measured(self, label: str, sent: Awaitable[Calls], *, is_yardstick: bool = False) -> Calls:
+        before = cpu_of(self.run.postgres.pid)
+        calls = await sent
+        cpu = cpu_of(self.run.postgres.pid).since(before, len(calls.ends) * calls.items)
+        self.run.record(label, calls, is_yardstick=is_yardstick, cpu=cpu)
         return calls
 
     def _state(self, label: str, load: Load) -> None:
