@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
@@ -98,18 +99,26 @@ class Load:
     async def _batches(self, channels: list[grpc.aio.Channel]) -> None:
         size, entities = self._task["size"], self._task["mix"]["entities"]
 
-        async def caller(number: int) -> None:
+        async def caller(number: int, maker: ThreadPoolExecutor) -> None:
             call = self._call(channels[number % len(channels)], "BatchCreateTransactions")
-            while time.time() < self._end:
-                request = self._requests.batch(size, number % entities)
-                sent = time.time()
-                answer = await call(request, metadata=self._metadata)
+
+            def make() -> Awaitable[bytes]:
+                return asyncio.wrap_future(maker.submit(self._requests.batch, size, number % entities))
+
+            request = await make()
+            while (sent := time.time()) < self._end:
+                answering, making = call(request, metadata=self._metadata), make()
+                answer = await answering
                 self._answered(sent)
                 results = pb.BatchCreateTransactionsResponse.FromString(answer).results
                 if len(results) != size or any(one.HasField("error") or one.response.replayed for one in results):
                     raise Refused("a transaction of a batch was refused or replayed")
+                request = await making
 
-        await asyncio.gather(*(caller(number) for number in range(self._task["concurrency"])))
+        # The next request is made while the one before is under way: like making the yardstick's rows, it does not
+        # count. One thread for all: keys are told apart by a count.
+        with ThreadPoolExecutor(1) as maker:
+            await asyncio.gather(*(caller(number, maker) for number in range(self._task["concurrency"])))
 
     async def _streams(self, channels: list[grpc.aio.Channel]) -> None:
         window = self._task["window"]

@@ -18,7 +18,7 @@ from ledger_service.domain.errors import LedgerError, Reason
 _PART = 500
 """Items of a batch that are queued together: small enough that reading, writing and answering go side by side."""
 
-_GO = 100
+_GO = 50
 """Items that are read, or answered, in one go: nothing else is done meanwhile, some 10 µs for each."""
 
 Answer = Applied | Refused | LedgerError

@@ -39,7 +39,7 @@ class CommitterLimits:
     write_timeout_seconds: float
     max_expiries: int = 2_000
     """Transactions that expire in one database transaction, at most."""
-    stint_seconds: float = 0.05
+    stint_seconds: float = 0.1
     """How long one entity is written to under one taking of its lock, while there is work for it."""
     most_ahead: int = 500
     """Commands that are decided ahead in one go: nothing else is done meanwhile, some 13 µs for each."""
