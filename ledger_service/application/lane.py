@@ -53,8 +53,8 @@ class Lane:
         while True:
             batch = committer.take()
             if not batch:
-                committer.work.clear()
-                await self._wait_for_work()
+                if not await committer.wait_for_work(committer.limits.ping_seconds):
+                    await self._ping()
                 continue
             # No other lane takes of these entities until the whole batch, halved or not, is through: what comes
             # later in an entity is written later.
@@ -69,10 +69,9 @@ class Lane:
                     committer.queue.put_back(entity_no, submissions)
                 raise
             finally:
+                # What waits for these entities is taken next, by this lane or the one in its place.
                 for entity_no in self._held:
                     committer.queue.release(entity_no)
-                # What waited for these entities can be taken now, by any lane.
-                committer.work.set()
 
     async def _serve(self, batch: Batch) -> None:
         """Write a batch, and what has queued up for its entity meanwhile: a lock that is wanted again is kept.
@@ -105,20 +104,6 @@ class Lane:
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
-
-    async def _wait_for_work(self) -> None:
-        committer = self._committer
-        committer.idle_lanes += 1
-        try:
-            while True:
-                try:
-                    async with asyncio.timeout(committer.limits.ping_seconds):
-                        await committer.work.wait()
-                    return
-                except TimeoutError:
-                    await self._ping()
-        finally:
-            committer.idle_lanes -= 1
 
     async def _ping(self) -> None:
         if self._session is not None:
