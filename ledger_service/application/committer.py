@@ -74,8 +74,8 @@ class Committer:
             batch_commands=limits.max_commit_commands,
             batch_postings=limits.max_commit_postings,
         )
-        self.work = asyncio.Event()
-        self.idle_lanes = 0
+        self._idle: list[asyncio.Future[bool]] = []
+        """Of each lane that waits for work."""
         self._is_draining = False
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -100,14 +100,44 @@ class Committer:
         self.observer.queued(self.queue.commands)
         if not self.queue.is_busy(unit.entity_no):
             # Else the lane that is writing to the entity sees to it.
-            self.work.set()
+            self._wake()
         return submission
 
     def take(self) -> Batch:
         """The next batch for a lane that asks; empty: there is nothing that it could do."""
-        batch = self.queue.take(self.idle_lanes + 1)
+        batch = self.queue.take(len(self._idle) + 1)
         self._note_queue()
+        if batch and self._idle and self.queue.has_ready():
+            self._wake()
         return batch
+
+    async def wait_for_work(self, seconds: float) -> bool:
+        """For a lane that `take` had nothing for; False: there was nothing for so long. Either way, `take` again."""
+        loop = asyncio.get_running_loop()
+        wanted: asyncio.Future[bool] = loop.create_future()
+        self._idle.append(wanted)
+        timer = loop.call_later(seconds, self._let_go, wanted)
+        try:
+            return await wanted
+        finally:
+            timer.cancel()
+            if wanted in self._idle:
+                self._idle.remove(wanted)
+
+    def _let_go(self, wanted: asyncio.Future[bool]) -> None:
+        if wanted in self._idle:
+            self._idle.remove(wanted)
+            wanted.set_result(False)
+
+    def _wake(self) -> None:
+        """One lane, if any waits: the last one that worked, whose connection is the warmest. It wakes another one if it
+        leaves something. Nothing is overlooked: a lane that does not wait takes before it does."""
+        while self._idle:
+            wanted = self._idle.pop()
+            # Cancelled, it is on its way out.
+            if not wanted.done():
+                wanted.set_result(True)
+                return
 
     def take_more(self, entity_no: int) -> Batch:
         """The next batch of an entity for the lane that has it; empty: nothing waits for it."""
@@ -123,7 +153,7 @@ class Committer:
 
     def keeps_others_waiting(self) -> bool:
         """Whether something waits for a lane to become free."""
-        return self.idle_lanes == 0 and self.queue.has_ready()
+        return not self._idle and self.queue.has_ready()
 
     async def submit(self, unit: Unit) -> list[Outcome]:
         """Write a unit and answer with one outcome for each command.

@@ -129,6 +129,9 @@ async def committing(store: FakeStore, **limits: Any) -> AsyncIterator[Harness]:
         assert all(one.future.done() or one.is_abandoned for one in harness.submissions)
         # `done` twice for one submission would make it negative.
         assert committer.queue.commands == 0
+        # Locks go back after the answers.
+        for _ in range(100):
+            await asyncio.sleep(0)
     finally:
         await committer.stop()
     assert not [owner for owner in store.owners.values() if owner != "elsewhere"], "locks were left behind"

@@ -14,6 +14,7 @@ import structlog.testing
 
 from ledger_service.application.committer import Committer, outcomes_of
 from ledger_service.application.ports import Conflict, DatabaseClock, Rejected, Unavailable
+from ledger_service.application.queue import Submission
 from ledger_service.domain.commands import Command, Unit, Write
 from ledger_service.domain.decide import Applied, Outcome, Recorded, Refused
 from ledger_service.domain.errors import LedgerError, Reason
@@ -58,6 +59,36 @@ async def test_a_lone_unit_is_committed_without_waiting_for_others(store: FakeSt
         [outcome] = await harness.answer(harness.put(1, "a"))
         assert isinstance(outcome, Applied)
         assert store.commits == [{1: ["a"]}]
+
+
+async def test_lone_units_go_through_the_connection_that_is_warm(store: FakeStore) -> None:
+    async with committing(store, lanes=4) as harness:
+        for number in range(12):
+            while len(harness.committer._idle) < 4:
+                await asyncio.sleep(0)
+            await harness.answer(harness.put(1 + number % 3, f"key {number}"))
+        assert len(store.sessions) == 1
+    harness.assert_acknowledged_is_committed()
+
+
+async def test_a_lane_that_leaves_something_wakes_another_one(store: FakeStore) -> None:
+    async with committing(store, lanes=3, max_commit_commands=1) as harness:
+        while len(harness.committer._idle) < 3:
+            await asyncio.sleep(0)
+        writes = [store.gate("write") for _ in range(3)]
+        for number in (1, 2, 3):
+            # Not by `enqueue`, which would wake a lane for each.
+            unit = Unit(number, [create(f"key {number}")], postings=2)
+            future: asyncio.Future[list[Outcome]] = asyncio.get_running_loop().create_future()
+            harness.submissions.append(Submission(unit, future, asyncio.get_running_loop().time() + SOON))
+            harness.committer.queue.add(harness.submissions[-1])
+        harness.committer._wake()
+        for write in writes:
+            await harness.reached(write.reached)
+        for write in writes:
+            write.open()
+        await harness.settled()
+    harness.assert_acknowledged_is_committed()
 
 
 async def test_entities_with_free_locks_share_a_database_transaction(store: FakeStore) -> None:
@@ -432,7 +463,7 @@ async def test_an_abandoned_patient_one_does_not_hold_up_the_others(store: FakeS
             async with asyncio.timeout(0.2):
                 await asyncio.shield(stuck.future)
         is_written = stuck.future.done()
-        harness.committer.work.set()  # so that only the assertion below fails
+        harness.committer._wake()  # so that only the assertion below fails
         await harness.answer(stuck)
         assert is_written
 
