@@ -116,7 +116,7 @@ class Committer:
         loop = asyncio.get_running_loop()
         wanted: asyncio.Future[bool] = loop.create_future()
         self._idle.append(wanted)
-        timer = loop.call_later(seconds, self._let_go, wanted)
+        timer = loop.call_later(seconds, _let_go, wanted)
         try:
             return await wanted
         finally:
@@ -124,17 +124,12 @@ class Committer:
             if wanted in self._idle:
                 self._idle.remove(wanted)
 
-    def _let_go(self, wanted: asyncio.Future[bool]) -> None:
-        if wanted in self._idle:
-            self._idle.remove(wanted)
-            wanted.set_result(False)
-
     def _wake(self) -> None:
         """One lane, if any waits: the last one that worked, whose connection is the warmest. It wakes another one if it
         leaves something. Nothing is overlooked: a lane that does not wait takes before it does."""
         while self._idle:
             wanted = self._idle.pop()
-            # Cancelled, it is on its way out.
+            # Else it has waited long enough, or is cancelled: it goes on by itself.
             if not wanted.done():
                 wanted.set_result(True)
                 return
@@ -228,3 +223,8 @@ async def outcomes_of(submission: Submission) -> list[Outcome]:
     except asyncio.CancelledError:
         submission.is_abandoned = True
         raise
+
+
+def _let_go(wanted: asyncio.Future[bool]) -> None:
+    if not wanted.done():
+        wanted.set_result(False)

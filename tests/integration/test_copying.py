@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -62,7 +62,8 @@ def _many(rows: st.SearchStrategy[Any], count: int) -> list[Any]:
     return [*found, found[0]]
 
 
-async def _connect(database: str) -> Any:
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[Any]:
     connection: Any = await asyncpg.connect(database)
     await connection.set_type_codec(
         "numeric", schema="pg_catalog", encoder=numeric.encode, decoder=numeric.decode, format="binary"
@@ -73,7 +74,8 @@ async def _connect(database: str) -> Any:
             await connection.execute(
                 f"CREATE TEMP TABLE {table}_{name} AS SELECT {', '.join(_columns(table))} FROM ledger.{table} LIMIT 0"
             )
-    return connection
+    yield connection
+    connection.terminate()
 
 
 def _columns(table: str) -> Sequence[str]:
@@ -93,25 +95,21 @@ async def _stored(connection: Any, table: str) -> bytes:
 
 @pytest.mark.parametrize("pieces", [1, 3])
 @pytest.mark.parametrize("count", [3, 300, copying.MAX_CHUNK_ROWS])
-async def test_the_server_gets_what_asyncpg_would_have_sent(database: str, count: int, pieces: int) -> None:
-    connection = await _connect(database)
-    try:
-        events: list[EventRow] = _many(_events, count)
-        entries: list[EntryRow] = _many(_entries, count)
-        for table, rows, chunks in (
-            ("events", events, copying.event_chunks(_cut(events, pieces), is_all=pieces == 1)),
-            ("entries", entries, copying.entry_chunks(entries)),
-        ):
-            columns = _columns(table)
-            tag = await copying.copy(connection, f"{table}_ours", columns, chunks)
-            assert tag == f"COPY {len(rows)}"
-            await connection.copy_records_to_table(f"{table}_theirs", records=rows, columns=columns)
-            assert await _stored(connection, f"{table}_ours") == await _stored(connection, f"{table}_theirs")
-            # And nothing was lost on both ways alike.
-            kept = await connection.fetch(f"SELECT * FROM {table}_ours")
-            assert [_meaning(columns, row) for row in rows] == [_meaning(columns, record) for record in kept]
-    finally:
-        await connection.close()
+async def test_the_server_gets_what_asyncpg_would_have_sent(connection: Any, count: int, pieces: int) -> None:
+    events: list[EventRow] = _many(_events, count)
+    entries: list[EntryRow] = _many(_entries, count)
+    for table, rows, chunks in (
+        ("events", events, copying.event_chunks(_cut(events, pieces), is_all=pieces == 1)),
+        ("entries", entries, copying.entry_chunks(entries)),
+    ):
+        columns = _columns(table)
+        tag = await copying.copy(connection, f"{table}_ours", columns, chunks)
+        assert tag == f"COPY {len(rows)}"
+        await connection.copy_records_to_table(f"{table}_theirs", records=rows, columns=columns)
+        assert await _stored(connection, f"{table}_ours") == await _stored(connection, f"{table}_theirs")
+        # And nothing was lost on both ways alike.
+        kept = await connection.fetch(f"SELECT * FROM {table}_ours")
+        assert [_meaning(columns, row) for row in rows] == [_meaning(columns, record) for record in kept]
 
 
 def _cut(rows: Sequence[EventRow], pieces: int) -> list[Sequence[EventRow]]:
@@ -179,87 +177,65 @@ def _chunks(count: int, fault: int | None = None) -> Iterator[bytes]:
     return chunks
 
 
-async def test_a_statement_goes_before_the_rows(database: str) -> None:
-    connection = await _connect(database)
-    try:
-        tag = await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(3), before="BEGIN; ")
-        assert tag == "COPY 3"
-        assert connection.is_in_transaction()
-        await connection.execute("ROLLBACK")
-        assert await _rows_of(connection) == 0
-    finally:
-        await connection.close()
+async def test_a_statement_goes_before_the_rows(connection: Any) -> None:
+    tag = await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(3), before="BEGIN; ")
+    assert tag == "COPY 3"
+    assert connection.is_in_transaction()
+    await connection.execute("ROLLBACK")
+    assert await _rows_of(connection) == 0
 
 
-async def test_rows_after_a_statement_that_was_refused_are_dropped(database: str) -> None:
-    connection = await _connect(database)
-    try:
-        with pytest.raises(asyncpg.SyntaxOrAccessError):
-            await copying.copy(
-                connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50), before="BEGIN; SELECT no_such_thing; "
-            )
-        assert connection.is_in_transaction(), "BEGIN was not refused"
-        await connection.execute("ROLLBACK")
-        await connection.execute("SET default_transaction_read_only = on")
-        with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-            await copying.copy(connection, "ledger.events", copying.EVENT_COLUMNS, _chunks(50))
-        assert not connection.is_in_transaction()
-        assert await _rows_of(connection) == 0
-    finally:
-        await connection.close()
+async def test_rows_after_a_statement_that_was_refused_are_dropped(connection: Any) -> None:
+    with pytest.raises(asyncpg.SyntaxOrAccessError):
+        await copying.copy(
+            connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50), before="BEGIN; SELECT no_such_thing; "
+        )
+    assert connection.is_in_transaction(), "BEGIN was not refused"
+    await connection.execute("ROLLBACK")
+    await connection.execute("SET default_transaction_read_only = on")
+    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
+        await copying.copy(connection, "ledger.events", copying.EVENT_COLUMNS, _chunks(50))
+    assert not connection.is_in_transaction()
+    assert await _rows_of(connection) == 0
 
 
-async def test_a_refusal_ends_the_making_of_rows(database: str) -> None:
-    connection = await _connect(database)
-    try:
-        await connection.execute("ALTER TABLE events_ours ADD CHECK (sequence < 3)")
-        chunks = _chunks(1_000_000)
-        with pytest.raises(asyncpg.CheckViolationError):
-            async with asyncio.timeout(60):
-                await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, chunks)
-        assert await _rows_of(connection) == 0
-        assert next(chunks, None) is not None, "the rest was not made"
-    finally:
-        await connection.close()
+async def test_a_refusal_ends_the_making_of_rows(connection: Any) -> None:
+    await connection.execute("ALTER TABLE events_ours ADD CHECK (sequence < 3)")
+    chunks = _chunks(1_000_000)
+    with pytest.raises(asyncpg.CheckViolationError):
+        async with asyncio.timeout(60):
+            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, chunks)
+    assert await _rows_of(connection) == 0
+    assert next(chunks, None) is not None, "the rest was not made"
 
 
-async def test_what_cannot_be_made_is_taken_back_and_the_connection_goes_on(database: str) -> None:
-    connection = await _connect(database)
-    try:
-        with pytest.raises(ArithmeticError):
-            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50, 30), before="BEGIN; ")
-        assert connection.is_in_transaction()
-        await connection.execute("ROLLBACK")
-        assert await _rows_of(connection) == 0
-    finally:
-        await connection.close()
+async def test_what_cannot_be_made_is_taken_back_and_the_connection_goes_on(connection: Any) -> None:
+    with pytest.raises(ArithmeticError):
+        await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50, 30), before="BEGIN; ")
+    assert connection.is_in_transaction()
+    await connection.execute("ROLLBACK")
+    assert await _rows_of(connection) == 0
 
 
-async def test_a_connection_that_breaks_meanwhile(database: str) -> None:
-    connection = await _connect(database)
+async def test_a_connection_that_breaks_meanwhile(connection: Any, database: str) -> None:
     other = await asyncpg.connect(database)
     try:
         await other.fetchval("SELECT pg_terminate_backend($1, 10000)", connection.get_server_pid())
         with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
             await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50))
     finally:
-        connection.terminate()
         await other.close()
 
 
-async def test_a_caller_that_is_cancelled(database: str) -> None:
+async def test_a_caller_that_is_cancelled(connection: Any) -> None:
     """The server is not left waiting for rows."""
-    connection = await _connect(database)
-    try:
-        task = asyncio.ensure_future(
-            copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(1_000_000), before="BEGIN; ")
-        )
-        await asyncio.sleep(0.1)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        async with asyncio.timeout(60):
-            await connection.execute("ROLLBACK")
-        assert await _rows_of(connection) == 0
-    finally:
-        connection.terminate()
+    task = asyncio.ensure_future(
+        copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(1_000_000), before="BEGIN; ")
+    )
+    await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with asyncio.timeout(60):
+        await connection.execute("ROLLBACK")
+    assert await _rows_of(connection) == 0
