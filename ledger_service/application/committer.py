@@ -46,6 +46,12 @@ class CommitterLimits:
     least_ahead: int = 100
     """Commands that must wait for an entity for its next batch to be decided while one is being written: fewer do
     better to wait, and to be written together with what comes meanwhile."""
+    company: int = 16
+    """Callers answered together from which on the next batch is gathered, see application.gathering."""
+    enough: int = 128
+    """Commands that end the gathering: more would make each of them hardly cheaper."""
+    gathering_seconds: float = 0.02
+    """The longest gathering; none is longer than the writing of the batch before it took."""
     ping_seconds: float = 5.0
     """An idle lane says so to the server this often, before idle_session_timeout ends its session."""
     first_pause_seconds: float = 0.005

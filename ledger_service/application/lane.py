@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from ledger_service.application.gathering import gather
 from ledger_service.application.plan import Plan, plan_for, units_of
 from ledger_service.application.ports import (
     Conflict,
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
     from ledger_service.application.committer import Committer
 
 _log = structlog.get_logger()
-
-_TURNS = 8
-"""Of the loop, before the next batch of an entity with many callers is taken: calls that have arrived come in first,
-and are written together. Where none has, the turns pass at once."""
 
 
 class Lane:
@@ -88,19 +85,21 @@ class Lane:
         over = self._turn_over = loop.time() + committer.limits.stint_seconds
         while True:
             only = next(iter(batch)) if len(batch) == 1 else None
-            has_company = only is not None and len(batch[only]) > 1
+            callers = sum(map(len, batch.values()))
+            began = loop.time()
             await self._write(batch)
-            is_over = loop.time() >= over
-            if is_over:
+            ended = loop.time()
+            is_over = ended >= over
+            if is_over or only is None:
                 await self._unlock()
-                over = loop.time() + committer.limits.stint_seconds
+                over = ended + committer.limits.stint_seconds
             if self._following:
                 batch |= self._following
                 self._following = {}
-            elif not is_over and only is not None and only in self._held:
-                for _ in range(_TURNS if has_company else 0):
-                    await asyncio.sleep(0)
-                batch |= committer.take_more(only)
+            else:
+                await gather(committer, callers, ended - began)
+                if only in self._held and not (is_over and committer.keeps_others_waiting()):
+                    batch |= committer.take_more(only)
             if not batch:
                 break
         # Answers first: unlocking is no part of anybody's latency.

@@ -97,6 +97,8 @@ class WriteQueue:
         self._busy: set[int] = set()
         self.commands = 0
         """How many commands wait, those being written included: what admission is held against."""
+        self.waiting = 0
+        """How many of them no lane has taken."""
 
     def add(self, submission: Submission) -> None:
         """Raises LedgerError QUEUE_FULL; nothing is queued then."""
@@ -107,6 +109,7 @@ class WriteQueue:
                 "the server's queue is full; nothing was queued: send the same request again after a pause",
             )
         self.commands += submission.size
+        self.waiting += submission.size
         self._waiting.setdefault(submission.unit.entity_no, deque()).append(submission)
 
     def take(self, lanes: int) -> Batch:
@@ -152,6 +155,7 @@ class WriteQueue:
         queue = self._waiting.setdefault(entity_no, deque())
         for submission in submissions:
             submission.times_put_back += 1
+            self.waiting += submission.size
         queue.extendleft(reversed(submissions))
 
     def release(self, entity_no: int) -> None:
@@ -168,7 +172,7 @@ class WriteQueue:
             return False
         queue = self._waiting[entity_no]
         while queue and queue[0].is_abandoned:
-            self.done(queue.popleft())
+            self._drop_first(queue)
         if not queue:
             del self._waiting[entity_no]
         return bool(queue)
@@ -180,17 +184,24 @@ class WriteQueue:
         while queue:
             first = queue[0]
             if first.is_abandoned:
-                self.done(queue.popleft())
+                self._drop_first(queue)
                 continue
             if not room.has_for(first):
                 break
             taken.append(queue.popleft())
+            self.waiting -= first.size
             room.fill(first)
         # What is left has its next turn after the other entities.
         del self._waiting[entity_no]
         if queue:
             self._waiting[entity_no] = queue
         return taken
+
+    def _drop_first(self, queue: deque[Submission]) -> None:
+        """Nobody waits for it any more."""
+        dropped = queue.popleft()
+        self.waiting -= dropped.size
+        self.done(dropped)
 
     def _waits(self, entity_no: int, least: int) -> bool:
         for submission in self._waiting.get(entity_no, ()):

@@ -274,6 +274,9 @@ class Process:
             write_timeout_seconds=chance.choice([0.05, 0.5, WRITE_TIMEOUT]),
             stint_seconds=chance.choice([0.05, 1.0]),
             least_ahead=chance.choice([1, 1, 3, 100]),
+            company=chance.choice([2, 2, 16]),
+            enough=chance.choice([3, 10, 128]),
+            gathering_seconds=chance.choice([0.0, 0.02, 0.2]),
         )
         self.committer = Committer(store, limits, CountingObserver(store.loop, store.tally), DatabaseClock(), chance)
         self.committer.start()
