@@ -77,8 +77,10 @@ def command(
     """
     import uvloop
 
+    from ledger_service.allocator import limit_arenas
     from ledger_service.telemetry import configure_logging
 
+    limit_arenas()
     settings = load_settings(
         dsn=dsn, data_dir=data_dir, grpc=grpc, rest=rest, workers=workers, metrics=metrics, log_level=log_level,
         log_format=log_format, tls_certificate=tls_certificate, tls_key=tls_key, tls_client_ca=tls_client_ca,

@@ -16,8 +16,10 @@ def command() -> None:
     import structlog
     import uvloop
 
+    from ledger_service.allocator import limit_arenas
     from ledger_service.telemetry import configure_logging
 
+    limit_arenas()
     settings = load_settings()
     index = int(os.environ.get("LEDGER_WORKER_INDEX", "-1"))
     if settings.dsn is None or index < 0:
