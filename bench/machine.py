@@ -6,6 +6,8 @@ import asyncio
 import os
 import platform
 import subprocess
+import sys
+import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -50,6 +52,12 @@ def _processor() -> str:
     return platform.processor()
 
 
+def is_optimized() -> bool:
+    """Whether this Python was built with its compiler's profile, as scripts/setup tells it: another one is slower."""
+    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    return "--enable-optimizations" in arguments or sys.base_prefix == "/usr"
+
+
 def _git(*arguments: str) -> str:
     try:
         ended = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -71,7 +79,7 @@ async def describe(busy: float) -> dict[str, Any]:
         "versions": {
             "ledger-service": __version__,
             "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
-            "python": platform.python_version(),
+            "python": f"{platform.python_version()} ({'' if is_optimized() else 'not '}optimized)",
             **{name: version(name) for name in _PACKAGES},
         },
     }
