@@ -45,13 +45,14 @@ async def run(program: Path, task: dict[str, Any]) -> dict[str, Any]:
     return _calls(json.loads(await _answer(program, task, prepared, "60s")), prepared)
 
 
-async def flood(program: Path, task: dict[str, Any], give_up: str) -> Flooded:
+async def flood(program: Path, task: dict[str, Any], give_up: str, stop: str) -> Flooded:
     """Send more than the server can answer, at `rate` calls a second; each gives up after `give_up`, as "5s".
 
-    At low priority: callers have machines of their own, and are not to take the server's cores.
+    At the end calls that are under way are broken off, with `stop` "close", or waited for, with "wait". At low
+    priority: callers have machines of their own, and are not to take the server's cores.
     """
     prepared = int(task["seconds"] * task["rate"]) + 100
-    answer = await _answer(program, task, prepared, give_up, "--duration-stop", "close", before=("nice", "-n", "19"))
+    answer = await _answer(program, task, prepared, give_up, "--duration-stop", stop, before=("nice", "-n", "19"))
     return msgspec.json.decode(answer, type=Flooded)
 
 

@@ -80,15 +80,18 @@ class Driver:
         answers = await asyncio.gather(*(one.ask({**task, "seed": next(self._seeds)}) for one in chosen))
         return Calls.merged(answers, load.size)
 
-    async def flood(self, load: Load, target: str, token: str, seconds: float, rate: float, give_up: str) -> Flooded:
-        """Send so many single calls a second, whatever becomes of them. Raises BenchError without ghz."""
+    async def flood(
+        self, load: Load, target: str, token: str, seconds: float, rate: float, give_up: str, *, stop: str = "close"
+    ) -> Flooded:
+        """Send so many single calls a second, whatever becomes of them; `stop`: see by_ghz. Raises BenchError without
+        ghz."""
         if self._program is None:
             raise BenchError("a flood takes ghz: Python sends no more than the service answers")
         task: dict[str, Any] = {
             "target": target, "token": token, "mix": load.mix.as_json(), "seconds": seconds, "rate": rate,
             "connections": load.connections, "concurrency": load.concurrency, "seed": next(self._seeds),
         }  # fmt: skip
-        return await by_ghz.flood(self._program, task, give_up)
+        return await by_ghz.flood(self._program, task, give_up, stop)
 
     def _sharing(self, load: Load) -> list[Child]:
         # A batch is little work for the one who sends it.
