@@ -17,7 +17,7 @@ _M_ARENA_MAX = -8
 
 
 def limit_arenas() -> None:
-    """For this process, before it has threads. The operator's MALLOC_ARENA_MAX stands; other libraries have no pools."""
+    """For this process, before its threads begin. The operator's MALLOC_ARENA_MAX stands; others have no such pools."""
     if sys.platform == "linux" and "MALLOC_ARENA_MAX" not in os.environ:
         mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
         if mallopt is not None:
