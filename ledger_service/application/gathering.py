@@ -20,8 +20,13 @@ _STEP_SECONDS = 0.002
 """Callers of whom none has come for so long are not waited for: they are fewer, or have nothing to write."""
 
 
+def gathers(committer: Committer, callers: int) -> bool:
+    """Whether the next batch is worth waiting for, after one of so many callers."""
+    return callers >= committer.limits.company and committer.queue.waiting < committer.limits.enough
+
+
 async def gather(committer: Committer, callers: int, took: float) -> None:
-    """Let those come in who will be written together next.
+    """Let those come in who will be written together next. Hold no lock meanwhile if it `gathers`.
 
     Args:
         committer: whose queue they come into.
@@ -33,7 +38,7 @@ async def gather(committer: Committer, callers: int, took: float) -> None:
         return
     for _ in range(_TURNS):
         await asyncio.sleep(0)
-    if callers < limits.company:
+    if not gathers(committer, callers):
         return
     loop = asyncio.get_running_loop()
     over = loop.time() + min(took, limits.gathering_seconds)

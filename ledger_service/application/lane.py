@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ledger_service.application.gathering import gather
+from ledger_service.application.gathering import gather, gathers
 from ledger_service.application.plan import Plan, plan_for, units_of
 from ledger_service.application.ports import (
     Conflict,
@@ -89,8 +89,8 @@ class Lane:
             began = loop.time()
             await self._write(batch)
             ended = loop.time()
-            is_over = ended >= over
-            if is_over or only is None:
+            if ended >= over or (not self._following and gathers(committer, callers)):
+                # Other processes do not wait for callers of this one.
                 await self._unlock()
                 over = ended + committer.limits.stint_seconds
             if self._following:
@@ -98,7 +98,8 @@ class Lane:
                 self._following = {}
             else:
                 await gather(committer, callers, ended - began)
-                if only in self._held and not (is_over and committer.keeps_others_waiting()):
+                has_had_its_turn = loop.time() >= self._turn_over and committer.keeps_others_waiting()
+                if only in self._held and not has_had_its_turn:
                     batch |= committer.take_more(only)
             if not batch:
                 break

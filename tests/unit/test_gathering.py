@@ -19,6 +19,11 @@ from tests.simulation.virtual_loop import VirtualLoop
 MS = 0.001
 
 
+@pytest.fixture
+def store() -> FakeStore:
+    return FakeStore()
+
+
 class Gathered(NamedTuple):
     milliseconds: float
     waiting: int
@@ -86,9 +91,8 @@ def test_and_never_longer_than_its_limit() -> None:
 
 
 @pytest.mark.parametrize("entities", [1, 3])
-async def test_callers_who_come_again_are_written_together(entities: int) -> None:
+async def test_callers_who_come_again_are_written_together(store: FakeStore, entities: int) -> None:
     """They come one after the other while the lane has nothing else to do, and it takes none until all are there."""
-    store = FakeStore()
 
     async def come_twice(harness: Harness, number: int) -> None:
         await harness.answer(harness.put(1 + number % entities, f"first {number}"))
@@ -100,3 +104,38 @@ async def test_callers_who_come_again_are_written_together(entities: int) -> Non
         await asyncio.gather(*(come_twice(harness, number) for number in range(6)))
     assert [sum(map(len, commit.values())) for commit in store.commits] == [6, 6]
     harness.assert_acknowledged_is_committed()
+
+
+async def test_another_entity_has_its_turn(store: FakeStore) -> None:
+    """However many callers of the first one come again and again: there is one lane."""
+    rounds = 30
+
+    async def come_again(harness: Harness, number: int) -> None:
+        for turn in range(rounds):
+            await harness.answer(harness.put(1, f"{turn} of {number}"))
+
+    async with committing(store, company=2, stint_seconds=0.0) as harness:
+        write = store.gate("write")
+        callers = [asyncio.create_task(come_again(harness, number)) for number in range(4)]
+        await harness.reached(write.reached)
+        other = harness.put(2, "the other one")
+        write.open()
+        await harness.answer(other)
+        before = len(store.commits)
+        await asyncio.gather(*callers)
+    assert before <= 3 < rounds <= len(store.commits)
+    harness.assert_acknowledged_is_committed()
+
+
+async def test_no_lock_is_held_for_callers_who_may_come(store: FakeStore) -> None:
+    """Other processes have their turn meanwhile."""
+    async with committing(store, company=2, stint_seconds=60.0, gathering_seconds=60.0) as harness:
+        write = store.gate("write")
+        first = [harness.put(1, key) for key in ("one", "two")]
+        await harness.reached(write.reached)
+        write.open()
+        for submission in first:
+            await harness.answer(submission)
+        while any(store.owners.values()):
+            await asyncio.sleep(0)
+        assert harness.committer.queue.is_busy(1), "it still gathers"
