@@ -6,6 +6,7 @@ could not start. Answers go to standard output, progress and logs to standard er
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -89,6 +90,9 @@ def _root(
 
 def main() -> None:
     """Run the command line; known errors end in one line on standard error instead of a traceback."""
+    # What we start is another program at once and needs nothing of gRPC. Its handlers for fork(), read when it
+    # is loaded, abort the new process now and then when its threads are busy (ev_epoll1: "Check failed").
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     try:
         app(prog_name="ledger-service")
     except CommandError as error:
