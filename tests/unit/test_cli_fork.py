@@ -1,4 +1,4 @@
-"""Processes that the service starts do not run gRPC's handlers for fork(): its busy threads would abort some of them."""
+"""Processes that the service starts do not run gRPC's handlers for fork(): busy threads would abort some of them."""
 
 from __future__ import annotations
 
