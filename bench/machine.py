@@ -7,7 +7,6 @@ import os
 import platform
 import subprocess
 import sys
-import sysconfig
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -52,10 +51,9 @@ def _processor() -> str:
     return platform.processor()
 
 
-def is_optimized() -> bool:
-    """Whether this Python was built with its compiler's profile, as scripts/setup tells it: another one is slower."""
-    arguments = sysconfig.get_config_var("CONFIG_ARGS") or ""
-    return "--enable-optimizations" in arguments or sys.base_prefix == "/usr"
+def _is_optimized() -> bool:
+    """Whether this Python was built to be fast."""
+    return subprocess.run([sys.executable, ROOT / "scripts" / "is_optimized.py"], check=False).returncode == 0
 
 
 def _git(*arguments: str) -> str:
@@ -79,7 +77,7 @@ async def describe(busy: float) -> dict[str, Any]:
         "versions": {
             "ledger-service": __version__,
             "commit": _git("rev-parse", "--short", "HEAD") + ("+changes" if _git("status", "--porcelain") else ""),
-            "python": f"{platform.python_version()} ({'' if is_optimized() else 'not '}optimized)",
+            "python": f"{platform.python_version()} ({'' if _is_optimized() else 'not '}optimized)",
             **{name: version(name) for name in _PACKAGES},
         },
     }

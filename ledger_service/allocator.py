@@ -2,7 +2,7 @@
 
 glibc gives each thread one of its own, up to eight for each processor. gRPC's threads take turns at the same work, so
 what one of them frees the next can't use: the process keeps the largest need of each. With two the service's resident
-size was a sixth smaller after thirteen minutes under full load, and no slower (docs/performance.md, "Memory").
+size was a seventh smaller in thirteen minutes under full load, and it was no slower (docs/performance.md, "Memory").
 """
 
 from __future__ import annotations

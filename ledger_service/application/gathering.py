@@ -2,8 +2,8 @@
 
 Each commit costs the same 3 ms of processor time before the first posting is in it. Who answers many callers and takes
 at once what is there leaves most of them to the commit after: they are on their way, in the sockets. So a lane lets
-them come in before it takes the next batch; a lone caller, and a few, are never waited for. It costs no throughput and
-no latency, as it takes place only where all processors are busy: measured in docs/performance.md.
+them come in before it takes the next batch; after a lone caller, or a few, it waits for nobody. That pays where the
+processors are the limit, and costs a few milliseconds just below: measured in docs/decisions/0025-gathering.md.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ async def gather(committer: Committer, callers: int, took: float) -> None:
         return
     for _ in range(_TURNS):
         await asyncio.sleep(0)
-    if not gathers(committer, callers):
+    if callers < limits.company:
         return
     loop = asyncio.get_running_loop()
     over = loop.time() + min(took, limits.gathering_seconds)
