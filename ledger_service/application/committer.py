@@ -9,7 +9,9 @@ is waited for but the lane's own work, so a lone call is committed at once and a
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 import structlog
@@ -82,6 +84,8 @@ class Committer:
         )
         self._idle: list[asyncio.Future[bool]] = []
         """Of each lane that waits for work."""
+        self._told: dict[int, Callable[[], None]] = {}
+        """By entity, the lane that waits for the server to write to it."""
         self._is_draining = False
         self._is_empty = asyncio.Event()
         self._is_empty.set()
@@ -104,10 +108,24 @@ class Committer:
         self.queue.add(submission)
         self._is_empty.clear()
         self.observer.queued(self.queue.commands)
+        # Whoever is writing to the entity sees to it.
         if not self.queue.is_busy(unit.entity_no):
-            # Else the lane that is writing to the entity sees to it.
             self._wake()
+        elif unit.entity_no in self._told and self.queue.waiting >= self.limits.least_ahead:
+            self._told[unit.entity_no]()
         return submission
+
+    @contextlib.contextmanager
+    def telling(self, entity_nos: Collection[int], tell: Callable[[], None]) -> Iterator[None]:
+        """Meanwhile `tell` whenever more has come for the entity, if it is only one: it may be worth taking ahead."""
+        alone = next(iter(entity_nos)) if len(entity_nos) == 1 else None
+        if alone is not None:
+            self._told[alone] = tell
+        try:
+            yield
+        finally:
+            if alone is not None:
+                del self._told[alone]
 
     def take(self) -> Batch:
         """The next batch for a lane that asks; empty: there is nothing that it could do."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
@@ -168,11 +169,14 @@ class Lane:
             loaded = await session.load(units, committer.clock, committer.limits.max_expiries)
             plan = plan_for(session, batch, loaded, units)
         loaded = plan.loaded
-        is_written = await session.write(plan.rows, lambda: self._look_ahead_soon(session, loaded))
+        look_ahead = self._look_ahead_soon(session, loaded)
+        is_written = await session.write(plan.rows, look_ahead)
         if is_written:
-            # Once more, for what has come since.
-            self._look_ahead_soon(session, loaded)
-            if not await self._commit(session, loaded):
+            # Once more, for what has come since, and for what will come.
+            look_ahead()
+            with committer.telling(loaded.books, look_ahead):
+                is_known = await self._commit(session, loaded)
+            if not is_known:
                 self._give_up(batch, _unknown())
                 return False
         if not loaded.more_due:
@@ -192,9 +196,22 @@ class Lane:
             self._committer.queue.put_back(entity_no, batch.pop(entity_no))
             self._held.discard(entity_no)
 
-    def _look_ahead_soon(self, session: WriteSession, loaded: Loaded) -> None:
-        """As soon as the server has what it needs to go on with the present batch."""
-        asyncio.get_running_loop().call_soon(self._look_ahead, self._ended, session, loaded)
+    def _look_ahead_soon(self, session: WriteSession, loaded: Loaded) -> Callable[[], None]:
+        """To be called when the server has all of the present batch, and again when more has come for its entity."""
+        soon: asyncio.Handle | None = None
+        ended, call_soon = self._ended, asyncio.get_running_loop().call_soon
+
+        def look() -> None:
+            nonlocal soon
+            soon = None
+            self._look_ahead(ended, session, loaded)
+
+        def look_soon() -> None:
+            nonlocal soon
+            if soon is None:
+                soon = call_soon(look)
+
+        return look_soon
 
     def _look_ahead(self, ended: int, session: WriteSession, loaded: Loaded) -> None:
         """Decide the entity's next batch while the server is busy with this one, as if this one were committed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
@@ -70,6 +70,8 @@ class Loaded:
     """When, in the event loop's time."""
     mark: int = 0
     """Drawn for the rows of this try: tells its commit from that of others, though they wrote the same."""
+    is_plain: bool = True
+    """Nothing but events and entries can come of it."""
 
 
 class Rows(Protocol):
@@ -113,19 +115,23 @@ class WriteSession(Protocol):
         ...
 
     async def write(self, rows: Rows, made: Callable[[], None]) -> bool:
-        """Begin a SERIALIZABLE database transaction and write the rows; False: there are none, and nothing was begun.
+        """Begin a SERIALIZABLE database transaction and send the rows; False: there are none, and nothing was begun.
 
         Rows that were not made ahead are made while the server is busy with those before. `made` is called when all
-        are, at the latest before `write` ends. Raises Conflict, Rejected, Unavailable, and what a step raises.
+        are, at the latest before `write` ends. What becomes of the rows `commit` tells, unless it is known by now.
+        Raises Conflict, Rejected, Unavailable, and what a step raises.
         """
         ...
 
-    async def commit(self) -> None:
-        """Raises Conflict, Rejected: nothing was written. Raises CommitUnknown."""
+    def commit(self) -> Coroutine[Any, Any, None]:
+        """Send COMMIT; await the server's answer to it and to the rows.
+
+        Awaited, it raises Conflict, Rejected: nothing was written. Raises CommitUnknown.
+        """
         ...
 
     async def rollback(self) -> None:
-        """End the database transaction without effect."""
+        """End the database transaction without effect, before `commit` or after it was refused."""
         ...
 
     async def unlock(self) -> None:

@@ -6,33 +6,14 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from ledger_service.domain.commands import (
-    ApproveTransactions,
-    CategorizeTransaction,
-    ClearTransaction,
-    CreateAccount,
-    CreateTransaction,
-    EditTransaction,
-    ReverseTransaction,
-    Unit,
-    VoidTransaction,
-)
+from ledger_service.domain.commands import POSTING, CreateAccount, Unit
 from ledger_service.domain.decide import Outcome
 from ledger_service.domain.errors import LedgerError, Reason
 
 # Changes of existing accounts, of the entity and of categories are written apart from postings: what the triggers
 # see of the account's state and limits, and of categories, is then the same for every posting of a database
 # transaction.
-_SHAREABLE = (
-    CreateTransaction,
-    CreateAccount,
-    ApproveTransactions,
-    CategorizeTransaction,
-    ClearTransaction,
-    EditTransaction,
-    ReverseTransaction,
-    VoidTransaction,
-)
+_SHAREABLE = (*POSTING, CreateAccount)
 
 
 _PATIENCE = 2

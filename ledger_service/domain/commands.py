@@ -269,6 +269,18 @@ Command = (
 )
 
 
+POSTING = (
+    CreateTransaction,
+    ApproveTransactions,
+    CategorizeTransaction,
+    ClearTransaction,
+    EditTransaction,
+    ReverseTransaction,
+    VoidTransaction,
+)
+"""Commands that add events and entries, and change nothing else."""
+
+
 @dataclass(slots=True)
 class Unit:
     """Commands of one entity that one caller sent together: decided in order, `atomic` all or none."""

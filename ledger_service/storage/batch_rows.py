@@ -10,7 +10,6 @@ from ledger_service.domain.decide.book import Book, EntryRow, EventRow
 from ledger_service.domain.sealing.seals import seal_of
 from ledger_service.storage import copying
 from ledger_service.storage.copying import Chunks
-from ledger_service.storage.sealing import insert_seals
 
 _LONE_ENTRIES = 64
 """Up to so many entries the seals are not worth to be worked out beside the server."""
@@ -19,13 +18,15 @@ _LONE_ENTRIES = 64
 class BatchRows:
     """See application.ports.Rows. Events first, then entries, then seals: each is asked for once, in this order."""
 
-    def __init__(self, books: Sequence[Book], steps: Iterator[object], mark: int) -> None:
+    def __init__(self, books: Sequence[Book], steps: Iterator[object], mark: int, *, is_plain: bool) -> None:
+        self.is_plain = is_plain
+        """There will be nothing but events, entries and seals."""
         self._books = books
         self._mark = mark
         self._decided = _Decided(books, steps)
         self._events: Chunks | None = None
         self._entries: Chunks = ()
-        self._seals = ""
+        self._seals: Chunks = ()
         self._is_made = False
 
     def make(self) -> None:
@@ -33,8 +34,7 @@ class BatchRows:
         events = self.events()
         if events is not None:
             self._events = [b"".join(events)]
-            entries = b"".join(self.entries(_nothing))
-            self._entries = [entries] if entries else ()
+            self._entries = [b"".join(self.entries(_nothing))]
         self._is_made = True
 
     def events(self) -> Chunks | None:
@@ -59,10 +59,10 @@ class BatchRows:
         if len(entries) > _LONE_ENTRIES:
             return self._sealing(entries, made)
         self._seal(made)
-        return copying.entry_chunks(entries) if entries else ()
+        return copying.entry_chunks(entries)
 
-    def seals(self) -> str:
-        """The statement that writes the seals, when the entries were taken."""
+    def seals(self) -> Chunks:
+        """The seals, when the entries were taken."""
         return self._seals
 
     def _sealing(self, entries: Sequence[EntryRow], made: Callable[[], None]) -> Iterator[bytes]:
@@ -71,7 +71,7 @@ class BatchRows:
         self._seal(made)
 
     def _seal(self, made: Callable[[], None]) -> None:
-        self._seals = insert_seals([seal_of(book) for book in self.written()], self._mark)
+        self._seals = copying.seal_chunks([seal_of(book) for book in self.written()], self._mark)
         made()
 
 

@@ -1,6 +1,6 @@
-"""Rows of events and entries as PostgreSQL's binary COPY reads them.
+"""Rows of events, entries and seals as PostgreSQL's binary COPY reads them.
 
-asyncpg can do it for any table, asking a codec for each cell. These two tables take nearly all that is ever written,
+asyncpg can do it for any table, asking a codec for each cell. These tables take nearly all that is ever written,
 their columns are known, and most cells of a batch are the same from row to row: written out, it costs a third.
 
 Format: a header; for each row an int16 count of cells, and each cell as an int32 length (-1: NULL) and so many
@@ -10,13 +10,13 @@ microseconds since 2000, text is UTF-8, jsonb is a version byte and text, an arr
 
 from __future__ import annotations
 
-import asyncio
 import struct
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ledger_service.domain.decide.book import EntryRow, EventRow
+from ledger_service.domain.sealing.seals import Seal
 from ledger_service.storage import numeric
 
 EVENT_COLUMNS = EventRow._fields
@@ -25,15 +25,13 @@ ENTRY_COLUMNS = (
     "debits_posted", "credits_posted", "debits_pending", "credits_pending", "effective_time",
     "latest_effective", "wide",
 )  # fmt: skip
+SEAL_COLUMNS = (*Seal._fields, "mark")
 
 MAX_CHUNK_ROWS = 1000
 """Rows that are handed to the connection at once: the loop does nothing else while they are made."""
 
 _HEADER = b"PGCOPY\n\xff\r\n\0" + struct.pack("!ii", 0, 0)
 _TRAILER = struct.pack("!h", -1)
-_COPY_DATA = struct.Struct("!ci")
-_COPY_DONE = b"c" + struct.pack("!i", 4)
-_COPY_FAIL = b"f" + struct.pack("!i", 5) + b"\0"
 _NULL = struct.pack("!i", -1)
 _POSTGRES_EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _NUMERIC_OID = 1700
@@ -45,6 +43,7 @@ _EVENT = struct.Struct("!14sqihiiiq")
 _TRANSACTION = struct.Struct("!iqiiihiqiq")
 _ENTRY_START = struct.Struct("!14sq")
 _ENTRY_END = struct.Struct("!iqiqihihihiqiqiqiqiqiqiq")
+_SEAL = struct.Struct("!hiiiqiqih")
 _LENGTH = struct.Struct("!i")
 _INT2 = struct.Struct("!ih")
 _INT4 = struct.Struct("!ii")
@@ -85,49 +84,21 @@ def event_chunks(pieces: Iterable[Sequence[EventRow]], *, is_all: bool) -> Chunk
     return [b"".join(chunks)] if is_all else chunks
 
 
+def seal_chunks(seals: Sequence[Seal], mark: int) -> Chunks:
+    """The COPY of seals. `mark`: what tells this try to write them from others."""
+    rows = [
+        _SEAL.pack(len(SEAL_COLUMNS), 4, entity_no, 8, first_sequence, 8, last_sequence, 2, version)
+        + _sized(peaks) + _sized(nodes) + _INT8.pack(8, mark)
+        for entity_no, first_sequence, last_sequence, version, peaks, nodes in seals
+    ]  # fmt: skip
+    return [b"".join((_HEADER, *rows, _TRAILER))]
+
+
 def entry_chunks(rows: Sequence[EntryRow]) -> Chunks:
     """The COPY of these rows. Raises ValueError for what no column can take."""
     if len(rows) <= MAX_CHUNK_ROWS:
         return [b"".join(_chunks(_entries, [rows]))]
     return _chunks(_entries, (rows[first : first + MAX_CHUNK_ROWS] for first in range(0, len(rows), MAX_CHUNK_ROWS)))
-
-
-async def copy(connection: Any, table: str, columns: Sequence[str], chunks: Chunks, *, before: str = "") -> str:
-    """Send what `event_chunks` or `entry_chunks` made; answers the command's tag. `before`: statements that go with it.
-
-    The server is not waited for until all is on its way: it drops what it does not want, and says why. asyncpg's own
-    COPY waits to be asked for the rows, one round trip more for each.
-    """
-    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-    answer = asyncio.ensure_future(connection.execute(f"{before}{statement}"))
-    transport = connection._transport  # noqa: SLF001  # asyncpg has no way to send rows after a statement of ours
-    try:
-        # Now the statement is on its way.
-        await asyncio.sleep(0)
-        for number, chunk in enumerate(chunks):
-            if number:
-                # What is there is sent, and the server works on it while the next chunk is made.
-                await asyncio.sleep(0)
-            if answer.done():
-                break
-            _send(transport, answer, _COPY_DATA.pack(b"d", len(chunk) + 4), chunk)
-        _send(transport, answer, _COPY_DONE)
-    except BaseException as error:
-        # Either cancelled, or the rows can't be made. The server waits for rows until it is told that there are none.
-        _send(transport, answer, _COPY_FAIL)
-        if isinstance(error, Exception):
-            await asyncio.gather(answer, return_exceptions=True)
-        else:
-            answer.cancel()
-        raise
-    tag: str = await answer
-    return tag
-
-
-def _send(transport: asyncio.WriteTransport, answer: asyncio.Future[str], *data: bytes) -> None:
-    """Nothing, when there is an answer already: the server wants no more, or the connection is gone."""
-    if not answer.done() and not transport.is_closing():
-        transport.writelines(data)
 
 
 def _events(rows: Sequence[EventRow], texts: _Texts, times: _Times) -> list[bytes]:

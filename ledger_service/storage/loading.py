@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,8 @@ from ledger_service.storage.memory import Known, Memory, known_after
 QUERIES = {**sql.load("shared.sql"), **sql.load("committer.sql")}
 
 _Place = tuple[int, int]
+_Position = tuple[int, str, str]
+"""An entity's number, the id of an account in it, and a currency."""
 
 _LONGEST_AHEAD = timedelta(seconds=1)
 """How much a batch's recorded time may lie behind the database's clock because it was decided ahead. What is more has
@@ -37,16 +39,27 @@ class Loader:
         """A book for each entity, with all that its units mention."""
         needs = {entity_no: needs_of(entity_no, entity_units) for entity_no, entity_units in units.items()}
         pairs = [(entity_no, key) for entity_no, need in needs.items() for key in need.keys]
-        records = await self._glance(list(units), pairs)
+        known = {entity_no: self._memory.peek(entity_no) for entity_no in units}
+        wanted = [
+            (entity_no, *position)
+            for entity_no, need in needs.items()
+            for position in _unknown_positions(known[entity_no], need)
+        ]
+        records, positions = await self._look(list(units), pairs, wanted)
         # One time for the whole batch, not before anything that any of its entities has recorded.
         now = max([clock.adjust(records[0]["now"]), *(record["recorded_time"] for record in records)])
-        loaded = Loaded(keys=pairs, read_at=asyncio.get_running_loop().time())
+        loaded = Loaded(
+            keys=pairs,
+            read_at=asyncio.get_running_loop().time(),
+            is_plain=all(need.is_plain for need in needs.values()),
+        )
         await self._open_books(loaded.books, records, now)
         if any(record["next_expiry"] is not None and record["next_expiry"] <= now for record in records):
             await self._load_due(loaded, needs, now, due_limit)
         if records[0]["has_used_keys"]:
             await self._load_keys(loaded.books, pairs)
-        await self._load_positions(loaded.books, needs)
+        await self._put_positions(loaded.books, wanted, positions)
+        await self._load_forgotten(loaded.books, needs, set(wanted))
         if any(need.transaction_nos for need in needs.values()):
             await self._load_transactions(loaded.books, needs)
         await self._load_chart(loaded.books, needs)
@@ -72,24 +85,31 @@ class Loader:
     async def still_follows(self, following: Loaded, clock: Clock) -> bool:
         """Nobody else has written to the entity, no key was used before, nothing is due, the clock was not set."""
         [(entity_no, book)] = following.books.items()
-        [record] = await self._glance([entity_no], following.keys)
+        [record], _ = await self._look([entity_no], following.keys, ())
         first = book.events[0].sequence if book.events else book.sequence + 1
         now = clock.adjust(record["now"])
         return (
-            record["sequence"] == first - 1
+            record["last_sequence"] == first - 1
             and not record["has_used_keys"]
             and (record["next_expiry"] is None or record["next_expiry"] > max(book.now, now))
             and abs(now - book.now) <= _LONGEST_AHEAD
         )
 
-    async def _glance(self, entity_nos: Sequence[int], keys: Sequence[tuple[int, str]]) -> list[Any]:
-        return await self._fetch("glance", entity_nos, *(_columns(keys) or ((), ())))
+    async def _look(
+        self, entity_nos: Sequence[int], keys: Sequence[tuple[int, str]], positions: Sequence[_Position]
+    ) -> tuple[list[Any], list[Any]]:
+        """How the entities are, and what is found of these positions."""
+        asked = [(*position, self._memory.version(*position[:2])) for position in positions]
+        records = await self._fetch("look", entity_nos, *(_columns(keys) or ((), ())), *(_columns(asked) or ((),) * 4))
+        # The entities come first, although nobody promises it.
+        found = [record for record in records if record["place"]]
+        return [record for record in records if not record["place"]] if found else records, found
 
     async def _open_books(self, books: dict[int, Book], records: Sequence[Any], now: datetime) -> None:
         """A book for each entity with what is remembered of it, if nobody has written to it since."""
         known = {}
         for record in records:
-            entity_no, sequence = record["entity_no"], record["sequence"]
+            entity_no, sequence = record["entity_no"], record["last_sequence"]
             known[entity_no] = self._memory.take(entity_no, sequence)
         unknown = [entity_no for entity_no, one in known.items() if one.entity is None]
         if unknown:
@@ -115,22 +135,37 @@ class Loader:
             outcome = Refused(refusal_from(refusal), sequence, replayed=True) if refusal is not None else None
             books[entity_no].keys[key] = KnownKey(digest, sequence, span, outcome)
 
-    async def _load_positions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
+    async def _load_forgotten(
+        self, books: dict[int, Book], needs: dict[int, Needs], asked: Collection[_Position]
+    ) -> None:
+        """Positions that were not asked for because they were remembered: somebody else has written since."""
         wanted = [
             (entity_no, *position)
             for entity_no, need in needs.items()
             for position in _unknown_positions(books[entity_no], need)
+            if (entity_no, *position) not in asked
         ]
-        if not wanted:
-            return
+        if wanted:
+            _, positions = await self._look((), (), wanted)
+            await self._put_positions(books, wanted, positions)
+
+    async def _put_positions(
+        self, books: dict[int, Book], wanted: Sequence[_Position], positions: Sequence[Any]
+    ) -> None:
         versions: dict[_Place, int] = {}
-        for record in await self._fetch("positions", *_columns(wanted)):
+        for record in positions:
             entity_no, _, currency = wanted[record["place"] - 1]
-            account_no = record["account_no"]
-            versions[entity_no, account_no] = record["version"]
+            place = entity_no, record["account_no"]
             head = EMPTY_HEAD if record["number"] is None else rows.head_of(record)
-            books[entity_no].heads[account_no, currency] = head
-        await self._put_accounts(books, versions)
+            books[entity_no].heads[place[1], currency] = head
+            if record["account_id"] is None:
+                versions[place] = record["sequence"]
+            else:
+                account = rows.account_of(record, rows.limits_in(record))
+                self._memory.put_account(place, account)
+                _index(books[entity_no], account)
+        if versions:
+            await self._put_accounts(books, versions)
 
     async def _load_transactions(self, books: dict[int, Book], needs: dict[int, Needs]) -> None:
         wanted = [(entity_no, number) for entity_no, need in needs.items() for number in need.transaction_nos]
@@ -277,9 +312,12 @@ def _book_of(known: Known, now: datetime) -> Book:
     )
 
 
-def _unknown_positions(book: Book, needs: Needs) -> Iterator[tuple[str, str]]:
-    """Accounts with currencies of which the book has not both the account and its newest entry."""
-    accounts, heads = book.accounts, book.heads
+def _unknown_positions(known: Known | Book | None, needs: Needs) -> Iterator[tuple[str, str]]:
+    """Accounts with currencies of which not both the account and its newest entry are known."""
+    if known is None:
+        yield from needs.positions
+        return
+    accounts, heads = known.accounts, known.heads
     for account_id, currency in needs.positions:
         account = accounts.get(account_id)
         if account is None or (account.account_no, currency) not in heads:

@@ -40,6 +40,12 @@ class Memory:
         self._entities: dict[int, Known] = {}
         self._size = 0
         self._accounts: dict[tuple[int, int], Account] = {}
+        self._accounts_by_id: dict[tuple[int, str], Account] = {}
+        """The same ones."""
+
+    def peek(self, entity_no: int) -> Known | None:
+        """What `take` would give at the right sequence: before one knows which one is."""
+        return self._entities.get(entity_no)
 
     def take(self, entity_no: int, sequence: int) -> Known:
         """What is known of the entity as of exactly this sequence; maybe nothing."""
@@ -64,12 +70,17 @@ class Memory:
         account = self._accounts.get(place)
         return account if account is not None and account.sequence == version else None
 
+    def version(self, entity_no: int, account_id: str) -> int | None:
+        """The version in which an account is known."""
+        account = self._accounts_by_id.get((entity_no, account_id))
+        return None if account is None else account.sequence
+
     def put_account(self, place: tuple[int, int], account: Account) -> None:
         """Remember an account by its version; when full, the older half is forgotten."""
         if len(self._accounts) >= self._capacity and place not in self._accounts:
             for old in list(self._accounts)[: self._capacity // 2]:
-                del self._accounts[old]
-        self._accounts[place] = account
+                del self._accounts_by_id[old[0], self._accounts.pop(old).account_id]
+        self._accounts[place] = self._accounts_by_id[place[0], account.account_id] = account
 
 
 def known_after(book: Book) -> Known:

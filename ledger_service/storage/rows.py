@@ -35,7 +35,7 @@ def entity_of(row: Row) -> Entity:
 
 
 def account_of(row: Row, limits: tuple[Limit, ...]) -> Account:
-    """A row of the query `accounts`."""
+    """A row of the queries `accounts` and `look`."""
     return Account(
         account_no=row["account_no"],
         account_id=row["account_id"],
@@ -73,6 +73,13 @@ def category_of(row: Row) -> Category:
         sequence=row["sequence"],
         revision=row["revision"],
     )
+
+
+def limits_in(row: Row) -> tuple[Limit, ...]:
+    """An account's limits in a row of the query `look`."""
+    if row["limit_currencies"] is None:
+        return ()
+    return tuple(map(Limit, row["limit_currencies"], row["floors"], row["ceilings"]))
 
 
 def limits_of(rows: Iterable[Row]) -> dict[Place, tuple[Limit, ...]]:

@@ -20,26 +20,14 @@ _HISTORY_CHUNK = 16_384
 _READ_CHUNK = 2_048
 
 
-PREPARE = """PREPARE seal (int4, int8, int8, int2, bytea, bytea, int8) AS
-    INSERT INTO ledger.seals (entity_no, first_sequence, last_sequence, version, peaks, nodes, mark)
-    VALUES ($1, $2, $3, $4, $5, $6, $7)"""
-"""To be said once on each connection that writes one seal at a time: a plan for each would cost more than the row."""
-
-
-def insert_seals(seals: Sequence[Seal], mark: int | None = None) -> str:
-    """The statement that writes seals. Only numbers and hexadecimal digits go into it, so that it can go to the server
-    as one text together with COMMIT. `mark`: what tells this try from others; on a connection that was told PREPARE."""
-    columns = "entity_no, first_sequence, last_sequence, version, peaks, nodes"
+def insert_seals(seals: Sequence[Seal]) -> str:
+    """The statement that writes seals where there is no commit. Only numbers and hexadecimal digits go into it."""
     rows = [
         f"{seal.entity_no:d}, {seal.first_sequence:d}, {seal.last_sequence:d}, {seal.version:d}, "
         f"'\\x{seal.peaks.hex()}', '\\x{seal.nodes.hex()}'"
         for seal in seals
     ]
-    if mark is not None:
-        columns, rows = f"{columns}, mark", [f"{row}, {mark:d}" for row in rows]
-        if len(rows) == 1:
-            return f"EXECUTE seal ({rows[0]})"
-    return f"INSERT INTO ledger.seals ({columns}) VALUES ({'), ('.join(rows)})"  # noqa: S608  # see above
+    return f"INSERT INTO ledger.seals ({', '.join(Seal._fields)}) VALUES ({'), ('.join(rows)})"  # noqa: S608  # see above
 
 
 class HistoryStore:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeVar
 
@@ -26,11 +27,10 @@ from ledger_service.domain.commands import Unit
 from ledger_service.domain.decide.book import Book
 from ledger_service.storage import copying, database
 from ledger_service.storage.batch_rows import BatchRows
-from ledger_service.storage.copying import Chunks
 from ledger_service.storage.loading import QUERIES, Loader
 from ledger_service.storage.memory import Memory
 from ledger_service.storage.plans import DISCARD, PlanAge
-from ledger_service.storage.sealing import PREPARE
+from ledger_service.storage.sending import Sending
 
 _LOCK_SPACE = 0x6C67
 """First half of the advisory locks' keys ("lg"); the second is the entity's number."""
@@ -39,13 +39,25 @@ _MARK_BITS = 62
 
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
 
+
+def _copy(inlet: str, columns: Sequence[str]) -> str:
+    # Into the table itself its policies would forbid COPY (migration 0005).
+    return f"COPY {inlet} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+
+
+_EVENTS = _copy("events_inlet", copying.EVENT_COLUMNS)
+_ENTRIES = _copy("entries_inlet", copying.ENTRY_COLUMNS)
+_SEALS = _copy("seals_inlet", copying.SEAL_COLUMNS)
+_ALL = f"{_BEGIN}; {_EVENTS}; {_ENTRIES}; {_SEALS}; COMMIT"
+
 _Result = TypeVar("_Result")
 
 # SQLSTATE classes after which the same batch may succeed: 40 (serialization, deadlock), 55P03 (lock
 # timeout), 23505 (a writer beside our lock took the number: the chain refused the second one).
 _CONFLICTS = ("40", "55P03", "23505")
 # The content itself: data exceptions, constraints, our triggers, values that fit no column.
-_REJECTIONS = ("22", "23", "21", "0A", "42", "54")
+_UNSUPPORTED = "0A"
+_REJECTIONS = ("22", "23", "21", _UNSUPPORTED, "42", "54")
 
 
 class WriteStore:
@@ -60,7 +72,6 @@ class WriteStore:
         """Raises Unavailable."""
         try:
             connection = await database.connect_writer(self._dsn)
-            await connection.execute(PREPARE)
         except (*database.CONNECTION_ERRORS, asyncpg.PostgresError) as error:
             raise Unavailable(f"no connection to PostgreSQL: {error}") from error
         return WriteSession(connection, self._memory, self._chance)
@@ -76,7 +87,8 @@ class WriteSession:
         self._loader = Loader(connection, memory)
         self._written: Sequence[Book] = ()
         """What is remembered when it is committed."""
-        self._last_statement = ""
+        self._sending: Sending | None = None
+        """What has been sent, all but its end."""
         self._held: frozenset[int] = frozenset()
         self._may_hold = False
         """Whether the server may hold a lock for this session, known or not."""
@@ -98,7 +110,7 @@ class WriteSession:
 
     async def load(self, units: Mapping[int, Sequence[Unit]], clock: Clock, due_limit: int) -> Loaded:
         """See storage.loading."""
-        return await _translated(self._loader.load, units, clock, due_limit)
+        return await self._translated(self._loader.load, units, clock, due_limit)
 
     def follow(self, loaded: Loaded, units: Mapping[int, Sequence[Unit]]) -> Loaded | None:
         """See storage.loading. What is remembered goes on with who follows: it is put back when that is committed."""
@@ -109,31 +121,29 @@ class WriteSession:
 
     async def still_follows(self, following: Loaded, clock: Clock) -> bool:
         """See storage.loading."""
-        return await _translated(self._loader.still_follows, following, clock)
+        return await self._translated(self._loader.still_follows, following, clock)
 
     def rows(self, loaded: Loaded, steps: Iterator[object]) -> BatchRows:
         """Nothing is decided yet."""
         loaded.mark = self._chance.getrandbits(_MARK_BITS)
-        return BatchRows(list(loaded.books.values()), steps, loaded.mark)
+        return BatchRows(list(loaded.books.values()), steps, loaded.mark, is_plain=loaded.is_plain)
 
     async def write(self, rows: Rows, made: Callable[[], None]) -> bool:
-        """Events, new accounts, entries, changed accounts: the order in which the triggers can prove them. The seals
-        are written by `commit`.
-        """
+        """Events, new accounts, entries, changed accounts, seals: the order in which the triggers can prove them."""
         assert isinstance(rows, BatchRows), "made by this session"
-        return await _translated(self._write, rows, made)
+        return await self._translated(self._write, rows, made)
 
-    async def commit(self) -> None:
-        """Whatever happens after COMMIT was sent, other than a clear refusal, leaves the outcome unknown."""
+    def commit(self) -> Coroutine[Any, Any, None]:
+        """Whatever happens after the end was sent, other than a clear refusal, leaves the outcome unknown."""
+        sending, self._sending = self._sending, None
+        assert sending is not None, "something has been written"
+        return self._committed(sending.finish())
+
+    async def _committed(self, answer: asyncio.Future[str]) -> None:
         try:
-            tag = await self._connection.execute(self._last_statement)
+            tag = await answer
         except asyncpg.PostgresError as error:
-            state = error.sqlstate or ""
-            if state.startswith(_CONFLICTS):
-                raise Conflict(str(error)) from error
-            if state.startswith(_REJECTIONS):
-                raise Rejected(str(error)) from error
-            raise CommitUnknown(str(error)) from error
+            raise self._refusal_of(error) or CommitUnknown(f"{error.sqlstate}: {error}") from error
         except database.CONNECTION_ERRORS as error:
             raise CommitUnknown(str(error)) from error
         if tag != "COMMIT":
@@ -144,7 +154,10 @@ class WriteSession:
 
     async def rollback(self) -> None:
         """Raises Unavailable when the connection is gone; the server rolls back then as well."""
-        await _translated(self._connection.execute, "ROLLBACK")
+        if self._sending is not None:
+            sending, self._sending = self._sending, None
+            await sending.fail()
+        await self._translated(self._connection.execute, "ROLLBACK")
 
     async def unlock(self) -> None:
         """All at once."""
@@ -152,7 +165,7 @@ class WriteSession:
             statement = "SELECT pg_advisory_unlock_all()"
             if self._plan_age.is_over():
                 statement += f"; {DISCARD}"
-            await _translated(self._connection.execute, statement)
+            await self._translated(self._connection.execute, statement)
             self._may_hold, self._held = False, frozenset()
 
     async def was_committed(self, loaded: Loaded) -> bool:
@@ -162,7 +175,7 @@ class WriteSession:
         self._may_hold = True
         # The lost session held them all and gives them back together.
         await self._wait_for_lock(entity_no)
-        found: bool = await _translated(
+        found: bool = await self._translated(
             self._connection.fetchval,
             QUERIES["was_committed"],
             entity_no,
@@ -174,17 +187,17 @@ class WriteSession:
 
     async def ping(self) -> None:
         """One round trip."""
-        await _translated(self._connection.execute, "SELECT 1")
+        await self._translated(self._connection.execute, "SELECT 1")
 
     async def close(self) -> None:
         """At once, without goodbye: whatever the session held is released by the server."""
         self._connection.terminate()
 
     async def _wait_for_lock(self, entity_no: int) -> None:
-        await _translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
+        await self._translated(self._connection.execute, f"SELECT pg_advisory_lock({_LOCK_SPACE}, {entity_no:d})")
 
     async def _try_locks(self, entity_nos: Sequence[int]) -> list[int]:
-        records = await _translated(
+        records = await self._translated(
             self._connection.fetch,
             "SELECT w.entity_no FROM unnest($2::int4[]) AS w (entity_no) "
             "WHERE pg_try_advisory_lock($1::int4, w.entity_no)",
@@ -193,39 +206,53 @@ class WriteSession:
         )
         return sorted(record[0] for record in records)
 
-    async def _begin(self, events: Chunks) -> str:
-        """BEGIN, and the events with it."""
-        try:
-            return await _translated(self._copy, "events_inlet", copying.EVENT_COLUMNS, events, f"{_BEGIN}; ")
-        except Rejected as error:
-            if self._connection.is_in_transaction():
-                raise
-            # Nothing of anybody's was looked at: it is the server that takes no writes, a standby for instance.
-            raise Unavailable(str(error)) from error
-
     async def _write(self, rows: BatchRows, made: Callable[[], None]) -> bool:
         self._written = ()
         events = rows.events()
         if events is None:
             return False
-        tag = await self._begin(events)
-        written = self._written = rows.written()
-        _expect(tag, f"COPY {sum(len(book.events) for book in written)}")
+        try:
+            # Mostly there are events, entries and seals: all of it in one message, with one answer.
+            self._sending = Sending(self._connection, _ALL if rows.is_plain else f"{_BEGIN}; {_EVENTS}")
+            await self._sending.rows(events)
+            written = self._written = rows.written()
+            if rows.is_plain:
+                assert all(book.is_plain for book in written), "else the changes would be lost"
+            else:
+                _expect(await self._sent(), f"COPY {sum(len(book.events) for book in written)}")
+                await self._write_accounts(written)
+                self._sending = Sending(self._connection, _ENTRIES)
+            await self._sending.rows(rows.entries(made))
+            if not rows.is_plain:
+                _expect(await self._sent(), f"COPY {sum(len(book.entries) for book in written)}")
+                for book in written:
+                    await self._write_changes(book)
+                self._sending = Sending(self._connection, f"{_SEALS}; COMMIT")
+            await self._sending.rows(rows.seals())
+        except BaseException as error:
+            # Refused, or cancelled, or the rows can't be made.
+            if self._sending is not None:
+                sending, self._sending = self._sending, None
+                if isinstance(error, Exception):
+                    await sending.fail()
+                else:
+                    sending.abandon()
+            raise
+        return True
+
+    async def _sent(self) -> str:
+        """All rows of the one COPY that was sent are there: its tag."""
+        assert self._sending is not None, "something has been sent"
+        sending, self._sending = self._sending, None
+        return await sending.finish()
+
+    async def _write_accounts(self, written: Sequence[Book]) -> None:
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]
         if accounts:
             await self._connection.executemany(QUERIES["insert_account"], accounts)
             await self._write_limits(
                 [(book, account) for book in written for account in book.new_accounts if account.limits]
             )
-        entries = rows.entries(made)
-        if entries:
-            tag = await self._copy("entries_inlet", copying.ENTRY_COLUMNS, entries)
-            _expect(tag, f"COPY {sum(len(book.entries) for book in written)}")
-        for book in written:
-            await self._write_changes(book)
-        # One round trip for seals and COMMIT. When the first fails, the server does not go on to the second.
-        self._last_statement = f"{rows.seals()}; COMMIT"
-        return True
 
     async def _write_changes(self, book: Book) -> None:
         entity_no = book.entity.entity_no
@@ -279,9 +306,30 @@ class WriteSession:
             ],
         )
 
-    async def _copy(self, inlet: str, columns: Sequence[str], chunks: Chunks, before: str = "") -> str:
-        # Into the table itself its policies would forbid COPY (migration 0005).
-        return await copying.copy(self._connection, inlet, columns, chunks, before=before)
+    async def _translated(self, call: Callable[..., Awaitable[_Result]], *arguments: Any) -> _Result:
+        """The call's result, or its failure as one of the port's: before COMMIT nothing has taken effect."""
+        try:
+            return await call(*arguments)
+        except StorageError:
+            raise
+        except asyncpg.PostgresError as error:
+            raise self._refusal_of(error) or Unavailable(f"{error.sqlstate}: {error}") from error
+        except (ValueError, TypeError, OverflowError) as error:
+            # asyncpg could not encode a value; its own DataError is a ValueError and an InterfaceError.
+            raise Rejected(str(error)) from error
+        except database.CONNECTION_ERRORS as error:
+            raise Unavailable(str(error) or type(error).__name__) from error
+
+    def _refusal_of(self, error: asyncpg.PostgresError) -> Conflict | Rejected | None:
+        """What is wrong with what was sent; None: nothing, it is the server's trouble."""
+        state = error.sqlstate or ""
+        if state.startswith(_CONFLICTS):
+            return Conflict(f"{state}: {error}")
+        # A standby for instance, which takes no writes, refuses BEGIN, by the state of what nobody can do.
+        is_of_begin = state.startswith(_UNSUPPORTED) and not self._connection.is_in_transaction()
+        if state.startswith(_REJECTIONS) and not is_of_begin:
+            return Rejected(f"{state}: {error}")
+        return None
 
 
 def _account_row(book: Book, account: Account) -> tuple[Any, ...]:
@@ -303,23 +351,3 @@ def _expect(tag: str, wanted: str) -> None:
     """A statement that wrote other than it should is a fault, however quiet the server was about it."""
     if tag != wanted:
         raise Rejected(f"expected {wanted}, got {tag}")
-
-
-async def _translated(call: Callable[..., Awaitable[_Result]], *arguments: Any) -> _Result:
-    """The call's result, or its failure as one of the port's: before COMMIT nothing has taken effect."""
-    try:
-        return await call(*arguments)
-    except StorageError:
-        raise
-    except asyncpg.PostgresError as error:
-        state = error.sqlstate or ""
-        if state.startswith(_CONFLICTS):
-            raise Conflict(f"{state}: {error}") from error
-        if state.startswith(_REJECTIONS):
-            raise Rejected(f"{state}: {error}") from error
-        raise Unavailable(f"{state}: {error}") from error
-    except (ValueError, TypeError, OverflowError) as error:
-        # asyncpg could not encode a value; its own DataError is a ValueError and an InterfaceError.
-        raise Rejected(str(error)) from error
-    except database.CONNECTION_ERRORS as error:
-        raise Unavailable(str(error) or type(error).__name__) from error

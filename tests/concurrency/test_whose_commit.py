@@ -8,6 +8,7 @@ the clock stands still, the same request by way of two processes makes the same 
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -40,8 +41,8 @@ class StoppedClock:
         return datetime(2100, 1, 1, tzinfo=UTC)
 
 
-async def write(session: Any, entity_no: int, key: str, clock: Clock | None = None) -> tuple[Loaded, str]:
-    """A batch of one transaction, up to COMMIT, and the number of its database transaction."""
+async def write(session: Any, entity_no: int, key: str, clock: Clock | None = None) -> Loaded:
+    """A batch of one transaction, up to COMMIT."""
     command = create_transaction(
         {"USD": 2}, "test", idempotency_key=key, postings=[], debit_account_id="cash", credit_account_id="wallet",
         amount=RawMoney("USD", "1.00"), status=3,
@@ -51,7 +52,23 @@ async def write(session: Any, entity_no: int, key: str, clock: Clock | None = No
     loaded: Loaded = await session.load({entity_no: [unit]}, clock or ShiftedClock(), 100)
     rows = session.rows(loaded, decide(loaded.books[entity_no], [unit], []))
     assert await session.write(rows, lambda: None)
-    return loaded, await session._connection.fetchval("SELECT pg_current_xact_id()::text")
+    return loaded
+
+
+async def number_of_open(dsn: str) -> int:
+    """The number of the database transaction that waits for its COMMIT."""
+    async with connected(dsn) as connection, asyncio.timeout(30):
+        while True:
+            # The last rows, the seals, are being copied.
+            numbers = await connection.fetch(
+                "SELECT a.backend_xid::text::int8 FROM pg_stat_activity a JOIN pg_locks l USING (pid) "
+                "WHERE a.datname = current_database() AND l.relation = 'ledger.seals_inlet'::regclass "
+                "AND l.mode = 'RowExclusiveLock'"
+            )
+            if numbers:
+                [[number]] = numbers
+                return int(number)
+            await asyncio.sleep(0.01)
 
 
 async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> None:
@@ -70,7 +87,8 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
             await connection.execute("CHECKPOINT")
 
         session = await WriteStore(postgres.dsn, random.SystemRandom()).open_session()
-        lost, number_of_lost = await write(session, number, "lost")
+        lost = await write(session, number, "lost")
+        number_of_lost = await number_of_open(postgres.dsn)
         os.kill(postgres.pid, signal.SIGKILL)
         await postgres.wait()
         try:
@@ -80,7 +98,8 @@ async def test_another_batch_under_the_number_of_a_lost_one(tmp_path: Path) -> N
         await postgres.restart(progress=lambda _: None)
 
         another = await WriteStore(postgres.dsn, random.SystemRandom()).open_session()
-        written, number_of_written = await write(another, number, "another")
+        written = await write(another, number, "another")
+        number_of_written = await number_of_open(postgres.dsn)
         await another.commit()
         assert number_of_written == number_of_lost, "the server has not used the number again: the test shows nothing"
         assert await another.was_committed(written)
@@ -98,9 +117,9 @@ async def test_the_same_rows_by_another_process(database: str) -> None:
         async with connected(database) as connection:
             number = await connection.fetchval("SELECT entity_no FROM ledger.entities WHERE entity_id = $1", entity)
         one, another = [await WriteStore(database, random.SystemRandom()).open_session() for _ in range(2)]
-        lost, _ = await write(one, number, "same", StoppedClock())
+        lost = await write(one, number, "same", StoppedClock())
         await one.close()  # before COMMIT
-        written, _ = await write(another, number, "same", StoppedClock())
+        written = await write(another, number, "same", StoppedClock())
         await another.commit()
         assert lost.books[number].events == written.books[number].events, "the test shows nothing"
         assert lost.books[number].peaks == written.books[number].peaks

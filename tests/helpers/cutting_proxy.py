@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _WRITER = b"application_name\0ledger-writer\0"
 _LENGTH = struct.Struct("!I")
+_COPY_FAIL = b"f" + _LENGTH.pack(5) + b"\0"
 _SOCKET = ".s.PGSQL.5432"
 
 
@@ -216,6 +217,10 @@ class _Connection:
         """The service's side is cut already, the server's not yet."""
         self._refusal: Refusal | None = None
         """An error that takes the place of the answer to what was sent in COMMIT's stead."""
+        self._copies = 0
+        """How many COPYs of the last query have not had all their rows."""
+        self._is_committing = False
+        """The last query ends by COMMIT."""
 
     async def run(self) -> None:
         """Until one direction ends."""
@@ -253,27 +258,47 @@ class _Connection:
             await _send(self._upstream_writer, data)
         while True:
             kind, message = await _message(self._reader)
-            await self._look(kind, message)
-            await _send(self._upstream_writer, await self._refused(kind, message))
+            step = self._step_of(kind, message)
+            await self._look(step, message)
+            await _send(self._upstream_writer, await self._refused(step, message))
 
-    async def _refused(self, kind: bytes, message: bytes) -> bytes:
+    def _step_of(self, kind: bytes, message: bytes) -> str:
+        """What the server is about to do when it gets this, by the texts of simple queries.
+
+        A query that ends by COMMIT commits when the rows of its last COPY have come to their end.
+        """
+        if kind == b"Q":
+            text = message[5:].rstrip(b"\0")
+            self._copies, self._is_committing = text.count(b" FROM STDIN "), text.endswith(b"COMMIT")
+            if text.startswith(b"BEGIN"):
+                return "BEGIN"
+            assert self._copies or not self._is_committing, "a COMMIT without seals"
+        elif kind == b"d":
+            return "ROWS"
+        elif kind == b"c":
+            self._copies -= 1
+            if self._copies == 0 and self._is_committing:
+                return "COMMIT"
+        return ""
+
+    async def _refused(self, step: str, message: bytes) -> bytes:
         """What is sent on, when the message is to be answered by an error."""
-        if kind != b"Q" or self._plan is not None:
+        if self._plan is not None:
             return message
-        step = _step_of(message)
         refusal = self._proxy.due_refusal(step)
         if refusal is None:
             return message
         if step == "BEGIN":
+            # The server ignores the rows that come all the same.
+            self._is_committing = False
             await _send(self._writer, refusal.answer)
             return b""
         # The server takes back what it says it could not do.
         self._refusal = refusal
-        return b"Q" + _LENGTH.pack(13) + b"ROLLBACK\0"
+        return _COPY_FAIL
 
-    async def _look(self, kind: bytes, message: bytes) -> None:
+    async def _look(self, step: str, message: bytes) -> None:
         """Cut here, if it is planned."""
-        step = _step_of(message) if kind == b"Q" else ""
         if step == "BEGIN":
             plan = self._proxy.chance(Place.BEFORE_BEGIN)
         elif step == "COMMIT":
@@ -281,7 +306,7 @@ class _Connection:
                 Place.BEFORE_COMMIT, Place.COMMIT_ON_ITS_WAY, Place.COMMIT_ANSWERED, Place.ONE_BYTE_OF_ANSWER,
                 Place.COMMIT_LATE, Place.SILENCE,
             )  # fmt: skip
-        elif kind == b"d":
+        elif step == "ROWS":
             plan = self._proxy.chance(Place.DURING_COPY)
         else:
             plan = None
@@ -345,7 +370,7 @@ class _Connection:
         raise AssertionError("a cut ends the connection")
 
     async def _replaced(self, refusal: Refusal, data: bytes) -> bytes:
-        """The error in place of the answer to ROLLBACK."""
+        """The error in place of the answer to rows that were taken back."""
         await self._to_ready(data)
         self._refusal = None
         return refusal.answer
@@ -358,14 +383,6 @@ class _Connection:
                 break
             data += more
         return data
-
-
-def _step_of(message: bytes) -> str:
-    """What a simple query is about to do, by its text."""
-    text = message[5:].rstrip(b"\0")
-    if text.endswith(b"COMMIT"):  # with the seals before it
-        return "COMMIT"
-    return "BEGIN" if text.startswith(b"BEGIN") else ""
 
 
 async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
+from ledger_service.storage.sending import Sending
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from ledger_service.storage.copying import Chunks
 
 RECORDED = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EFFECTIVE = datetime(2026, 2, 1, tzinfo=UTC)
@@ -175,3 +179,21 @@ async def connected(dsn: str, role: str | None = None) -> AsyncIterator[asyncpg.
         yield connection
     finally:
         await connection.close()
+
+
+def copy_of(table: str, columns: Sequence[str]) -> str:
+    """The statement for which copying's rows are made."""
+    return f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+
+
+async def copied(
+    connection: Any,  # asyncpg's, which has no stubs
+    table: str,
+    columns: Sequence[str],
+    chunks: Chunks,
+    before: str = "",
+) -> str:
+    """Copy the rows into a table as the committer does, after the statements `before`: the tag."""
+    sending = Sending(connection, f"{before}{copy_of(table, columns)}")
+    await sending.rows(chunks)
+    return await sending.finish()

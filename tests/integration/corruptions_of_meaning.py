@@ -422,6 +422,10 @@ TENANCY = {
         """CREATE TABLE aside PARTITION OF entries_inlet FOR VALUES IN (99)""",
         (rf"{_TENANCY}table entries_inlet leads to \['aside', 'entries'\], expected \['entries'\]$",),
     ),
+    "inlet of seals to everybody": Corruption(
+        "GRANT INSERT ON seals_inlet TO PUBLIC",
+        (rf"{_GUARD}role public has INSERT ON seals_inlet", rf"{_GUARD}role ledger_reader has INSERT ON seals_inlet"),
+    ),
     "inlet without its check": Corruption(
         "ALTER TABLE entries_inlet DISABLE TRIGGER check_entries",
         (rf"{_GUARD}trigger check_entries on entries_inlet is switched off: state D, expected O$",),

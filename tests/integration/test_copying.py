@@ -1,10 +1,9 @@
-"""Our COPY of events and entries, held against asyncpg's and the server's own of the same rows."""
+"""Our COPY of events, entries and seals, held against asyncpg's and the server's own of the same rows."""
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -14,7 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ledger_service.domain.decide.book import EntryRow, EventRow
+from ledger_service.domain.sealing.seals import Seal
 from ledger_service.storage import copying, numeric
+from tests.helpers.sql import copied
 
 _int2, _int4, _int8 = (st.integers(-(2**bits), 2**bits - 1) for bits in (15, 31, 63))
 _text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=12)
@@ -47,6 +48,7 @@ _entries = st.tuples(
     _int4, _int8, _text, _int8, _int8, _int2, _int2, _int2, _int8, _int8, _int8, _int8, _int8, _time, _time,
     _or_null(_wide),
 )  # fmt: skip
+_seals = st.builds(Seal, _int4, _int8, _int8, _int2, st.binary(max_size=70), st.binary(max_size=70))
 
 
 def _many(rows: st.SearchStrategy[Any], count: int) -> list[Any]:
@@ -68,18 +70,17 @@ async def connection(database: str) -> AsyncIterator[Any]:
     await connection.set_type_codec(
         "numeric", schema="pg_catalog", encoder=numeric.encode, decoder=numeric.decode, format="binary"
     )
-    for table in ("events", "entries"):
+    for table, columns in _COLUMNS.items():
         for name in ("ours", "theirs"):
             # The columns of the real table, without its rules, so that any row may be tried.
             await connection.execute(
-                f"CREATE TEMP TABLE {table}_{name} AS SELECT {', '.join(_columns(table))} FROM ledger.{table} LIMIT 0"
+                f"CREATE TEMP TABLE {table}_{name} AS SELECT {', '.join(columns)} FROM ledger.{table} LIMIT 0"
             )
     yield connection
     connection.terminate()
 
 
-def _columns(table: str) -> Sequence[str]:
-    return copying.EVENT_COLUMNS if table == "events" else copying.ENTRY_COLUMNS
+_COLUMNS = {"events": copying.EVENT_COLUMNS, "entries": copying.ENTRY_COLUMNS, "seals": copying.SEAL_COLUMNS}
 
 
 async def _stored(connection: Any, table: str) -> bytes:
@@ -98,12 +99,14 @@ async def _stored(connection: Any, table: str) -> bytes:
 async def test_the_server_gets_what_asyncpg_would_have_sent(connection: Any, count: int, pieces: int) -> None:
     events: list[EventRow] = _many(_events, count)
     entries: list[EntryRow] = _many(_entries, count)
+    seals: list[Seal] = _many(_seals, count)
     for table, rows, chunks in (
         ("events", events, copying.event_chunks(_cut(events, pieces), is_all=pieces == 1)),
         ("entries", entries, copying.entry_chunks(entries)),
+        ("seals", [(*seal, -7) for seal in seals], copying.seal_chunks(seals, -7)),
     ):
-        columns = _columns(table)
-        tag = await copying.copy(connection, f"{table}_ours", columns, chunks)
+        columns = _COLUMNS[table]
+        tag = await copied(connection, f"{table}_ours", columns, chunks)
         assert tag == f"COPY {len(rows)}"
         await connection.copy_records_to_table(f"{table}_theirs", records=rows, columns=columns)
         assert await _stored(connection, f"{table}_ours") == await _stored(connection, f"{table}_theirs")
@@ -157,85 +160,3 @@ def test_a_number_of_an_entry_that_is_too_large_is_refused() -> None:
     row = (1, 1, "USD", 1, 1, 1, 0, 1, 2**63, 0, 0, 0, 0, _EVENT.recorded_time, _EVENT.recorded_time, None)
     with pytest.raises(ValueError, match="can't take"):
         copying.entry_chunks([row])
-
-
-async def _rows_of(connection: Any) -> int:
-    return int(await connection.fetchval("SELECT count(*) FROM events_ours"))
-
-
-def _chunks(count: int, fault: int | None = None) -> Iterator[bytes]:
-    """The COPY of so many events, a chunk for each; `fault`: instead of this one there is none, it can't be made."""
-
-    def pieces() -> Iterator[list[EventRow]]:
-        for number in range(count):
-            if number == fault:
-                raise ArithmeticError("a fault of ours")
-            yield [_EVENT._replace(sequence=number)]
-
-    chunks = copying.event_chunks(pieces(), is_all=False)
-    assert not isinstance(chunks, Sequence)
-    return chunks
-
-
-async def test_a_statement_goes_before_the_rows(connection: Any) -> None:
-    tag = await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(3), before="BEGIN; ")
-    assert tag == "COPY 3"
-    assert connection.is_in_transaction()
-    await connection.execute("ROLLBACK")
-    assert await _rows_of(connection) == 0
-
-
-async def test_rows_after_a_statement_that_was_refused_are_dropped(connection: Any) -> None:
-    with pytest.raises(asyncpg.SyntaxOrAccessError):
-        await copying.copy(
-            connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50), before="BEGIN; SELECT no_such_thing; "
-        )
-    assert connection.is_in_transaction(), "BEGIN was not refused"
-    await connection.execute("ROLLBACK")
-    await connection.execute("SET default_transaction_read_only = on")
-    with pytest.raises(asyncpg.ReadOnlySQLTransactionError):
-        await copying.copy(connection, "ledger.events", copying.EVENT_COLUMNS, _chunks(50))
-    assert not connection.is_in_transaction()
-    assert await _rows_of(connection) == 0
-
-
-async def test_a_refusal_ends_the_making_of_rows(connection: Any) -> None:
-    await connection.execute("ALTER TABLE events_ours ADD CHECK (sequence < 3)")
-    chunks = _chunks(1_000_000)
-    with pytest.raises(asyncpg.CheckViolationError):
-        async with asyncio.timeout(60):
-            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, chunks)
-    assert await _rows_of(connection) == 0
-    assert next(chunks, None) is not None, "the rest was not made"
-
-
-async def test_what_cannot_be_made_is_taken_back_and_the_connection_goes_on(connection: Any) -> None:
-    with pytest.raises(ArithmeticError):
-        await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50, 30), before="BEGIN; ")
-    assert connection.is_in_transaction()
-    await connection.execute("ROLLBACK")
-    assert await _rows_of(connection) == 0
-
-
-async def test_a_connection_that_breaks_meanwhile(connection: Any, database: str) -> None:
-    other = await asyncpg.connect(database)
-    try:
-        await other.fetchval("SELECT pg_terminate_backend($1, 10000)", connection.get_server_pid())
-        with pytest.raises((asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.AdminShutdownError)):
-            await copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(50))
-    finally:
-        await other.close()
-
-
-async def test_a_caller_that_is_cancelled(connection: Any) -> None:
-    """The server is not left waiting for rows."""
-    task = asyncio.ensure_future(
-        copying.copy(connection, "events_ours", copying.EVENT_COLUMNS, _chunks(1_000_000), before="BEGIN; ")
-    )
-    await asyncio.sleep(0.1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    async with asyncio.timeout(60):
-        await connection.execute("ROLLBACK")
-    assert await _rows_of(connection) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -33,6 +34,28 @@ async def test_the_next_batch_is_decided_while_one_is_written(store: FakeStore) 
     assert store.commits == [{1: ["one"]}, {1: ["two"]}]
     harness.assert_acknowledged_is_committed()
     assert [len(calls) for calls in zip(*store.lock_calls, strict=True)] == [1, 1], "under one lock"
+
+
+async def test_what_comes_as_late_as_during_the_commit_is_decided_before_its_answer(store: FakeStore) -> None:
+    async with committing(store, least_ahead=3) as harness:
+        commit = store.gate("commit")
+        harness.put(1, "one")
+        await harness.reached(commit.reached)
+        harness.put(2, "of another entity")
+        for number in range(2):
+            harness.put(1, f"next {number}")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert store.followed == 0, "three of the entity are worth it, two are not"
+        harness.put(1, "next 2")
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert store.followed == 1
+        commit.open()
+        await harness.settled()
+        assert (store.followed, store.confirmed) == (1, 1)
+    assert {1: ["next 0", "next 1", "next 2"]} in store.commits
+    harness.assert_acknowledged_is_committed()
 
 
 async def test_a_long_row_of_batches(store: FakeStore) -> None:

@@ -168,6 +168,18 @@ class Book:
     """Of reconciliations, those that the batch adds."""
     _undo: list[_Undo] | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """The batch adds events and entries to it, and changes nothing else."""
+        return not (
+            self.new_accounts
+            or self.changed_accounts
+            or self.changed_limits
+            or self.changed_entity
+            or self.category_revisions
+            or self.revision_rows
+        )
+
     def tentatively(self) -> list[_Undo] | None:
         """Begin to remember how to take things back; returns what was remembered before (see `settle`)."""
         outer, self._undo = self._undo, []

@@ -36,6 +36,8 @@ class Needs:
     """Transactions of which it must be known whether a closed reconciliation holds them."""
     reconciliations: set[tuple[str, str]] = field(default_factory=set)
     """Accounts by id with the currency in which their reconciliation is wanted."""
+    is_plain: bool = True
+    """Nothing but events and entries will be written."""
 
 
 def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
@@ -52,6 +54,8 @@ def needs_of(entity_no: int, units: Iterable[c.Unit]) -> Needs:
                     needs.category_ids.add(command.category_id)
             else:
                 ask = _ASK.get(type(command))
+                if type(command) not in c.POSTING:
+                    needs.is_plain = False
                 if ask is not None:
                     ask(needs, entity_no, command)
     return needs

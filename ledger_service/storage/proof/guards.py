@@ -46,6 +46,7 @@ TRIGGERS = {
     ("entries", "immutable"): (_WHOLE, "refuse_change"),
     ("events_inlet", "immutable"): (_WHOLE, "refuse_change"),
     ("entries_inlet", "immutable"): (_WHOLE, "refuse_change"),
+    ("seals_inlet", "immutable"): (_WHOLE, "refuse_change"),
     ("commits", "immutable"): (_WHOLE, "refuse_change"),
     ("accounts", "immutable"): (_KEPT, "refuse_change"),
     ("entities", "immutable"): (_KEPT, "refuse_change"),

@@ -67,6 +67,7 @@ GRANTS = {
             *(f"EXECUTE ON FUNCTION {name}" for name in _INDEXED),
             "INSERT ON events_inlet",
             "INSERT ON entries_inlet",
+            "INSERT ON seals_inlet",
             "INSERT ON categories",
             "INSERT ON seals",
             "UPDATE (name, state, metadata, updated_time, sequence, revision) ON categories",
@@ -107,7 +108,7 @@ GRANTS = {
     ),
     "public": frozenset(),
 }
-"""All that each role may do in the schema `ledger` (migrations 0003 to 0014); `public` is everybody."""
+"""All that each role may do in the schema `ledger` (migrations 0003 to 0016); `public` is everybody."""
 
 _BOUND = "(entity_no = (NULLIF(current_setting('ledger.entity_no'::text, true), ''::text))::integer)"
 POLICIES = {
@@ -119,7 +120,7 @@ POLICIES = {
 _DIRECTORY_POLICY = {"directory": f"SELECT TO {DIRECTORY_ROLE} USING true"}
 _IN_DIRECTORY = ("entities", "events", "open_transactions")
 
-INLETS = {"events_inlet": ["events"], "entries_inlet": ["entries"]}
+INLETS = {"events_inlet": ["events"], "entries_inlet": ["entries"], "seals_inlet": ["seals"]}
 """Doors without policies and without rows, by the partitions that they lead to."""
 
 _STATES = {"o": "on", "-": "off", "f": "forced upon the owner too"}

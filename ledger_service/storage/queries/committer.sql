@@ -1,13 +1,26 @@
--- name: glance
--- $1 entity numbers; $2, $3 entity numbers and keys. Each entity's last event and the next time at which something of it
--- expires; the time, and whether any of the keys was used before. All that most batches have to ask: LATERAL with LIMIT keeps the planner on the indexes, whatever it believes of the sizes.
-SELECT w.entity_no, l.sequence, l.recorded_time, o.next_expiry, clock_timestamp() AS now,
+-- name: look
+-- All that most batches have to ask, in one go. $1 entity numbers; $2, $3 entity numbers and keys: a row with place 0 for
+-- each entity, its last event, the next time at which something of it expires, the time, and whether any of the keys was
+-- used before. $4 entity numbers, $5 account ids, $6 currencies, $7 versions: a row for each of these whose account
+-- exists, by its place from 1 on, with the newest entry in the currency; `sequence` is that of the account's last change,
+-- and unless it is the version that was given the account itself is there too. LATERAL with LIMIT keeps the planner on
+-- the indexes, whatever it believes of the sizes.
+SELECT 0::int8 AS place, w.entity_no, l.sequence AS last_sequence, l.recorded_time, o.next_expiry,
+       clock_timestamp() AS now,
        EXISTS (
            SELECT FROM unnest($2::int4[], $3::text[]) AS k (entity_no, key)
            CROSS JOIN LATERAL (
                SELECT FROM events v WHERE v.entity_no = k.entity_no AND v.idempotency_key = k.key LIMIT 1
            ) e
-       ) AS has_used_keys
+       ) AS has_used_keys,
+       NULL::int8 AS number, NULL::int8 AS debits_posted, NULL::int8 AS credits_posted, NULL::int8 AS debits_pending,
+       NULL::int8 AS credits_pending, NULL::timestamptz AS latest_effective, NULL::numeric[] AS wide,
+       NULL::int8 AS account_no, NULL::int8 AS sequence, NULL::text AS account_id, NULL::int2 AS type,
+       NULL::bool AS contra, NULL::text AS code, NULL::text AS name, NULL::int8 AS parent_no, NULL::text AS parent_id,
+       NULL::text[] AS currencies, NULL::int2 AS state, NULL::jsonb AS metadata, NULL::timestamptz AS created_time,
+       NULL::timestamptz AS updated_time, NULL::int4 AS revision, NULL::text AS financial_type,
+       NULL::text AS sub_type_code, NULL::bool AS is_category, NULL::jsonb AS bank_account,
+       NULL::text[] AS limit_currencies, NULL::numeric[] AS floors, NULL::numeric[] AS ceilings
 FROM unnest($1::int4[]) AS w (entity_no)
 CROSS JOIN LATERAL (
     SELECT v.sequence, v.recorded_time FROM events v
@@ -17,6 +30,35 @@ LEFT JOIN LATERAL (
     SELECT t.expire_time AS next_expiry FROM open_transactions t
     WHERE t.entity_no = w.entity_no AND t.expire_time IS NOT NULL ORDER BY t.expire_time LIMIT 1
 ) o ON true
+UNION ALL
+SELECT p.place, p.entity_no, NULL, NULL, NULL, NULL, NULL,
+       h.number, h.debits_posted, h.credits_posted, h.debits_pending, h.credits_pending, h.latest_effective, h.wide,
+       b.account_no, b.sequence, c.account_id, c.type, c.contra, c.code, c.name, c.parent_no, q.account_id,
+       c.currencies, c.state, c.metadata, c.created_time, c.updated_time, c.revision, c.financial_type,
+       c.sub_type_code, c.is_category, c.bank_account, m.currencies, m.floors, m.ceilings
+FROM unnest($4::int4[], $5::text[], $6::text[], $7::int8[]) WITH ORDINALITY
+    AS p (entity_no, account_id, currency, version, place)
+CROSS JOIN LATERAL (
+    SELECT a.* FROM accounts a WHERE a.entity_no = p.entity_no AND a.account_id = p.account_id LIMIT 1
+) b
+LEFT JOIN LATERAL (
+    SELECT e.number, e.debits_posted, e.credits_posted, e.debits_pending, e.credits_pending,
+           e.latest_effective, e.wide
+    FROM entries e
+    WHERE e.entity_no = p.entity_no AND e.account_no = b.account_no AND e.currency = p.currency
+    ORDER BY e.number DESC LIMIT 1
+) h ON true
+LEFT JOIN LATERAL (SELECT b.*) c ON b.sequence IS DISTINCT FROM p.version
+LEFT JOIN LATERAL (
+    SELECT a.account_id FROM accounts a WHERE a.entity_no = p.entity_no AND a.account_no = c.parent_no LIMIT 1
+) q ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(l.currency) AS currencies, array_agg(l.floor) AS floors, array_agg(l.ceiling) AS ceilings
+    FROM (
+        SELECT k.* FROM account_limits k WHERE k.entity_no = p.entity_no AND k.account_no = c.account_no
+        ORDER BY k.currency OFFSET 0
+    ) l
+) m ON true
 
 -- name: entities
 -- $1 entity numbers. The entities with their last sequence and their newest seal.
@@ -46,24 +88,6 @@ CROSS JOIN LATERAL (
     SELECT v.sequence, v.span, v.request_hash, CASE WHEN v.kind = 8 THEN v.detail END AS refusal FROM events v
     WHERE v.entity_no = k.entity_no AND v.idempotency_key = k.key LIMIT 1
 ) e
-
--- name: positions
--- $1 entity numbers, $2 account ids, $3 currencies. Accounts that exist, with their newest entry in the
--- currency. `version` is the sequence of the account's last change: what an account in memory is good for.
-SELECT p.place, a.account_no, a.sequence AS version, h.number, h.debits_posted, h.credits_posted,
-       h.debits_pending, h.credits_pending, h.latest_effective, h.wide
-FROM unnest($1::int4[], $2::text[], $3::text[]) WITH ORDINALITY AS p (entity_no, account_id, currency, place)
-CROSS JOIN LATERAL (
-    SELECT b.account_no, b.sequence FROM accounts b
-    WHERE b.entity_no = p.entity_no AND b.account_id = p.account_id LIMIT 1
-) a
-LEFT JOIN LATERAL (
-    SELECT e.number, e.debits_posted, e.credits_posted, e.debits_pending, e.credits_pending,
-           e.latest_effective, e.wide
-    FROM entries e
-    WHERE e.entity_no = p.entity_no AND e.account_no = a.account_no AND e.currency = p.currency
-    ORDER BY e.number DESC LIMIT 1
-) h ON true
 
 -- name: heads
 -- $1 entity numbers, $2 account numbers. The newest entries of these accounts in all their currencies: a
