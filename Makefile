@@ -10,6 +10,8 @@ ARGS ?=
 JOBS ?= 2
 # Another interpreter than the first python3 that is new enough: make run PYTHON=python3.12
 export PYTHON
+# gRPC's handlers for fork() abort processes that are started beside calls: see ledger_service/cli. Read before any module is.
+export GRPC_ENABLE_FORK_SUPPORT := 0
 
 help: ## list the targets
 	@printf 'usage: make TARGET [ARGS="..."]\n\n'
@@ -64,7 +66,7 @@ fuzz: ## call every REST operation with generated requests, over 5,000 together;
 chaos: ## break the service on its real parts for half an hour: nothing may be lost, doubled or shown to a stranger
 	@scripts/setup dev
 	@scripts/install_porcupine
-	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(VENV)/python -m tests.chaos $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 # make simulation SCHEDULES=20000 ARGS="--first 7"; a schedule that fails says how to repeat it. .cache/simulation.json too.
 simulation: ## half a million schedules of the committer on a virtual clock: ten to twenty minutes on two cores
@@ -74,7 +76,7 @@ simulation: ## half a million schedules of the committer on a virtual clock: ten
 # make mutants ARGS="'no lock' poison"
 mutants: ## break the code on purpose, one thing at a time: a gate of chaos turns red each time
 	@scripts/setup dev
-	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m tests.chaos.mutants $(ARGS)
+	@$(VENV)/python -m tests.chaos.mutants $(ARGS)
 
 # make bench ONLY=B1,U1 ROUNDS=3 SECONDS=2 WORKERS=2 DATA=/large/disk: see docs/performance.md
 bench: ## measure the service beside its yardsticks, and judge the ratios
@@ -87,7 +89,7 @@ bench: ## measure the service beside its yardsticks, and judge the ratios
 load: ## load a service that is running with ghz: unary, hot account, stream, mixed read and write
 	@scripts/setup dev
 	@scripts/install_ghz
-	@GRPC_ENABLE_FORK_SUPPORT=0 $(VENV)/python -m bench.load_running $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
+	@$(VENV)/python -m bench.load_running $(if $(ONLY),--only $(ONLY)) $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 # requirements.lock        the service with a database of the operator's (the container image)
 # requirements-local.lock  and the embedded PostgreSQL and the stub generator (make run)

@@ -180,7 +180,7 @@ def _run(copy: Path, mutant: Mutant) -> Bite:
     process = subprocess.Popen(
         [*command, "--sabotage", mutant.sabotage],
         cwd=copy,
-        env={**os.environ, "PYTHONPATH": paths, "GRPC_ENABLE_FORK_SUPPORT": "0"},
+        env={**os.environ, "PYTHONPATH": paths},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

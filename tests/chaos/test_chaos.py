@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from asyncio.subprocess import PIPE, STDOUT
 from typing import TYPE_CHECKING
@@ -26,7 +25,6 @@ async def test_everything_breaks_and_nothing_is_lost(tmp_path: Path) -> None:
         *(sys.executable, "-m", "tests.chaos", "--short"),
         *("--seed", str(SEED), "--json", str(tmp_path / "report.json")),
         cwd=ROOT,
-        env={**os.environ, "GRPC_ENABLE_FORK_SUPPORT": "0"},
         stdout=PIPE,
         stderr=STDOUT,
     )
