@@ -11,7 +11,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -38,7 +38,7 @@ MONTH = (datetime(2024, 6, 1, tzinfo=UTC), datetime(2024, 7, 1, tzinfo=UTC))
 MIDDLE = BEGINNING + SPAN / 2
 CHUNKS = 50
 LAST_CHUNKS = 5
-"""Those that are set beside the first one."""
+"""Those that take turns with the first one of a fresh ledger."""
 BATCH = 1_000
 _RECIPE = 1
 _LOOK_SECONDS = 0.2
@@ -58,11 +58,18 @@ class Chunk:
     resumed: bool
     busy_before: float | None
     """How much of the cores others took before it; looked at for the chunks that G1 is about."""
+    beside: float | None = None
+    """Seconds that the first chunk of a fresh ledger took, on the same server just before or after; of the last ones."""
 
     @property
     def rate(self) -> float:
         """Transactions a second."""
         return self.transactions / self.seconds
+
+    @property
+    def growth(self) -> float | None:
+        """The rate ÷ that of the first chunk beside it, where it tells something."""
+        return None if self.beside is None or self.resumed else self.beside / self.seconds
 
 
 @dataclass(slots=True)
@@ -115,15 +122,20 @@ class Dataset:
         fresh.replace(self.folder / "state.json")
 
     @asynccontextmanager
-    async def served(self, token: str, workers: int = 1) -> AsyncIterator[Service]:
-        """A PostgreSQL and a service on it; both are stopped at the end."""
+    async def started(self) -> AsyncIterator[EmbeddedPostgres]:
+        """The PostgreSQL that has it; stopped at the end."""
         self.folder.mkdir(parents=True, exist_ok=True)
         postgres = await EmbeddedPostgres.start((self.folder / "data").absolute(), progress=lambda _: None)
         try:
-            async with serving.serving(postgres, token, workers) as service:
-                yield service
+            yield postgres
         finally:
             await postgres.stop()
+
+    @asynccontextmanager
+    async def served(self, token: str, workers: int = 1) -> AsyncIterator[Service]:
+        """A service on it; stopped at the end."""
+        async with self.started() as postgres, serving.serving(postgres, token, workers) as service:
+            yield service
 
     async def ensure(self, token: str, say: Callable[[str], None], *, with_last_pages: bool = False) -> State:
         """Make what is missing of it: rows, proof, and where wanted the tokens of the last pages, which take long."""
@@ -131,9 +143,14 @@ class Dataset:
         needs_pages = with_last_pages and not state.last_pages
         if len(state.chunks) == CHUNKS and state.verified and not needs_pages:
             return state
-        async with self.served(token) as service, service.client() as client:
+        async with (
+            self.started() as postgres,
+            serving.serving(postgres, token, 1) as service,
+            service.client() as client,
+        ):
             if len(state.chunks) < CHUNKS:
-                await self._fill(client, state, say)
+                async with AsyncExitStack() as stack:
+                    await self._fill(client, state, _Fresh(self, postgres, token, stack), say)
                 await _analyze(service.dsn)
             if state.verified is None:
                 say(f"{self.transactions:,} transactions: verifying every entry")
@@ -145,26 +162,35 @@ class Dataset:
                 self.save(state)
         return state
 
-    async def _fill(self, client: LedgerClient, state: State, say: Callable[[str], None]) -> None:
+    async def _fill(self, client: LedgerClient, state: State, fresh: _Fresh, say: Callable[[str], None]) -> None:
         if not state.chunks and not state.begun:
-            await client.entities.CreateEntity(m.CreateEntityRequest(entity_id=ENTITY, name="Large"))
-            await create_accounts(client, ENTITY, [BUSY, QUIET, *(f"account-{one:05d}" for one in range(ACCOUNTS))])
+            await self.begin(client)
         for number in range(len(state.chunks), CHUNKS):
             resumed, state.begun = state.begun, True
             self.save(state)
             # Only where it counts: looking takes time as well.
             counts = number == 0 or number >= CHUNKS - LAST_CHUNKS
             busy = round(await machine.busy_share(_LOOK_SECONDS), 3) if counts else None
-            began = time.monotonic()
-            await self._chunk(client, number * state.chunk_size, state.chunk_size)
-            chunk = Chunk(state.chunk_size, time.monotonic() - began, resumed, busy)
+            has_beside = number >= CHUNKS - LAST_CHUNKS and not resumed
+            beside = await fresh.seconds(state.chunk_size) if has_beside and number % 2 else None
+            seconds = await self.chunk(client, number * state.chunk_size, state.chunk_size)
+            if has_beside and beside is None:
+                beside = await fresh.seconds(state.chunk_size)
+            chunk = Chunk(state.chunk_size, seconds, resumed, busy, beside)
             state.chunks.append(chunk)
             state.begun = False
             self.save(state)
             if (number + 1) % _TELL_EVERY == 0:
                 say(f"{(number + 1) * state.chunk_size:,} of {self.transactions:,} transactions, {chunk.rate:,.0f}/s")
 
-    async def _chunk(self, client: LedgerClient, first: int, count: int) -> None:
+    async def begin(self, client: LedgerClient) -> None:
+        """The entity and its accounts."""
+        await client.entities.CreateEntity(m.CreateEntityRequest(entity_id=ENTITY, name="Large"))
+        await create_accounts(client, ENTITY, [BUSY, QUIET, *(f"account-{one:05d}" for one in range(ACCOUNTS))])
+
+    async def chunk(self, client: LedgerClient, first: int, count: int) -> float:
+        """Write some of the transactions; the seconds that it took."""
+        began = time.monotonic()
         room = asyncio.Semaphore(_IN_FLIGHT)
 
         async def send(start: int, end: int) -> None:
@@ -187,6 +213,7 @@ class Dataset:
         except ExceptionGroup as failed:
             # The first one tells why; the others were on their way with it.
             raise failed.exceptions[0] from None
+        return time.monotonic() - began
 
     def request(self, number: int) -> pb.CreateTransactionRequest:
         """The transaction of a number: the same in every run."""
@@ -208,6 +235,29 @@ class Dataset:
         at = BEGINNING + number * (SPAN / self.transactions) - timedelta(days=10 if number % 1_003 == 0 else 0)
         request.effective_time.CopyFrom(timestamp(at.replace(microsecond=0)))
         return request
+
+
+@dataclass(slots=True)
+class _Fresh:
+    """Fresh ledgers beside the large one, each in a database of its own on the same server; `stack` drops them."""
+
+    dataset: Dataset
+    postgres: EmbeddedPostgres
+    token: str
+    stack: AsyncExitStack
+    count: int = 0
+
+    async def seconds(self, size: int) -> float:
+        """How long the first chunk of one more takes. Proved as well."""
+        self.count += 1
+        # Dropped when all is measured: a checkpoint now would make the large ledger's next chunk dearer.
+        name = f"fresh-{self.count}"
+        await self.stack.enter_async_context(serving.database(self.postgres, name, is_settled=False))
+        async with serving.serving(self.postgres, self.token, 1, name) as service, service.client() as client:
+            await self.dataset.begin(client)
+            seconds = await self.dataset.chunk(client, 0, size)
+            await serving.prove(service.dsn)
+        return seconds
 
 
 async def _analyze(dsn: str) -> None:

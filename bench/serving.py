@@ -55,12 +55,15 @@ def database_dsn(dsn: str, database: str) -> str:
 
 
 @asynccontextmanager
-async def database(postgres: EmbeddedPostgres, name: str) -> AsyncIterator[str]:
-    """An empty database, dropped at the end; gives its name. What came before it is on disk by then."""
+async def database(postgres: EmbeddedPostgres, name: str, *, is_settled: bool = True) -> AsyncIterator[str]:
+    """An empty database, dropped at the end; gives its name. `is_settled`: what came before it is on disk by then."""
     connection = await asyncpg.connect(postgres.dsn)
     try:
+        # Left behind by a run that was killed.
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         await connection.execute(f'CREATE DATABASE "{name}"')
-        await connection.execute("CHECKPOINT")
+        if is_settled:
+            await connection.execute("CHECKPOINT")
         yield name
     finally:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
