@@ -59,7 +59,7 @@ class Chunk:
     busy_before: float | None
     """How much of the cores others took before it; looked at for the chunks that G1 is about."""
     beside: float | None = None
-    """Seconds that the first chunk of a fresh ledger took, on the same server just before or after; of the last ones."""
+    """Seconds that the first chunk of a fresh ledger took, on the same server before or after; of the last ones."""
 
     @property
     def rate(self) -> float:
