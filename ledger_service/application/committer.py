@@ -45,7 +45,7 @@ class CommitterLimits:
     """How long one entity is written to under one taking of its lock, while there is work for it."""
     most_ahead: int = 500
     """Commands that are decided ahead in one go: nothing else is done meanwhile, some 13 µs for each."""
-    least_ahead: int = 100
+    least_ahead: int = 250
     """Commands that must wait for an entity for its next batch to be decided while one is being written: fewer do
     better to wait, and to be written together with what comes meanwhile."""
     company: int = 16
