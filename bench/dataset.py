@@ -169,9 +169,9 @@ class Dataset:
             resumed, state.begun = state.begun, True
             self.save(state)
             # Only where it counts: looking takes time as well.
-            counts = number == 0 or number >= CHUNKS - LAST_CHUNKS
+            counts = number >= CHUNKS - LAST_CHUNKS
             busy = round(await machine.busy_share(_LOOK_SECONDS), 3) if counts else None
-            has_beside = number >= CHUNKS - LAST_CHUNKS and not resumed
+            has_beside = counts and not resumed
             beside = await fresh.seconds(state.chunk_size) if has_beside and number % 2 else None
             seconds = await self.chunk(client, number * state.chunk_size, state.chunk_size)
             if has_beside and beside is None:

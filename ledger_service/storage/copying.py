@@ -75,6 +75,11 @@ Chunks = Sequence[bytes] | Iterator[bytes]
 """The bytes of a COPY: one piece that is there already, or each made when the one before it has been sent."""
 
 
+def statement(table: str, columns: Sequence[str]) -> str:
+    """The COPY that these rows are for."""
+    return f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
+
+
 def event_chunks(pieces: Iterable[Sequence[EventRow]], *, is_all: bool) -> Chunks:
     """The COPY of these rows, a chunk for each piece as it comes; `is_all`: there is but one, which is there already.
 

@@ -161,9 +161,7 @@ class Loader:
             if record["account_id"] is None:
                 versions[place] = record["sequence"]
             else:
-                account = rows.account_of(record, rows.limits_in(record))
-                self._memory.put_account(place, account)
-                _index(books[entity_no], account)
+                self._keep(books, place, rows.account_of(record, rows.limits_in(record)))
         if versions:
             await self._put_accounts(books, versions)
 
@@ -288,9 +286,12 @@ class Loader:
         limits = rows.limits_of(await self._fetch("limits", *_columns(unknown)))
         for record in await self._fetch("accounts", *_columns(unknown)):
             place = record["entity_no"], record["account_no"]
-            account = rows.account_of(record, limits.get(place, ()))
-            self._memory.put_account(place, account)
-            _index(books[place[0]], account)
+            self._keep(books, place, rows.account_of(record, limits.get(place, ())))
+
+    def _keep(self, books: dict[int, Book], place: _Place, account: Account) -> None:
+        """An account that was read: for its book, and for later ones."""
+        self._memory.put_account(place, account)
+        _index(books[place[0]], account)
 
     async def _fetch(self, name: str, *arguments: Any) -> list[Any]:
         records: list[Any] = await self._connection.fetch(QUERIES[name], *arguments)

@@ -49,10 +49,10 @@ class Sending:
             if number:
                 # What is there is sent, and the server works on it while the next chunk is made.
                 await asyncio.sleep(0)
-            if self._answer.done():
+            if self.is_over:
                 break
             self._send(_COPY_DATA.pack(b"d", len(chunk) + 4), chunk)
-        if self._answer.done():
+        if self.is_over:
             self._answer.result()
 
     def finish(self) -> asyncio.Future[str]:
@@ -61,7 +61,8 @@ class Sending:
         return self._answer
 
     async def fail(self) -> None:
-        """Take the COPY that is under way back, and with it the statements; the connection goes on. Raises nothing."""
+        """Take the COPY that is under way back, if any is, and with it the statements; the connection goes on. Raises
+        nothing."""
         # The server waits for rows until it is told that there are none.
         self._send(_COPY_FAIL)
         await asyncio.gather(self._answer, return_exceptions=True)
@@ -78,7 +79,7 @@ class Sending:
 
     def _send(self, *data: bytes) -> None:
         """Nothing, when there is an answer already: the server wants no more, or the connection is gone."""
-        if not self._answer.done() and not self._transport.is_closing():
+        if not self.is_over and not self._transport.is_closing():
             self._transport.writelines(data)
 
 

@@ -38,16 +38,10 @@ _LOCK_SPACE = 0x6C67
 _MARK_BITS = 62
 
 _BEGIN = "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE"
-
-
-def _copy(inlet: str, columns: Sequence[str]) -> str:
-    # Into the table itself its policies would forbid COPY (migration 0005).
-    return f"COPY {inlet} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-
-
-_EVENTS = _copy("events_inlet", copying.EVENT_COLUMNS)
-_ENTRIES = _copy("entries_inlet", copying.ENTRY_COLUMNS)
-_SEALS = _copy("seals_inlet", copying.SEAL_COLUMNS)
+# Into the tables themselves their policies would forbid COPY (migration 0005).
+_EVENTS = copying.statement("events_inlet", copying.EVENT_COLUMNS)
+_ENTRIES = copying.statement("entries_inlet", copying.ENTRY_COLUMNS)
+_SEALS = copying.statement("seals_inlet", copying.SEAL_COLUMNS)
 _ALL = f"{_BEGIN}; {_EVENTS}; {_ENTRIES}; {_SEALS}; COMMIT"
 
 _Result = TypeVar("_Result")
@@ -88,7 +82,7 @@ class WriteSession:
         self._written: Sequence[Book] = ()
         """What is remembered when it is committed."""
         self._sending: Sending | None = None
-        """What has been sent, all but its end."""
+        """What `write` has sent, all but its end."""
         self._held: frozenset[int] = frozenset()
         self._may_hold = False
         """Whether the server may hold a lock for this session, known or not."""
@@ -211,40 +205,33 @@ class WriteSession:
         events = rows.events()
         if events is None:
             return False
+        # Mostly there are events, entries and seals: all of it in one message, with one answer.
+        sending = Sending(self._connection, _ALL if rows.is_plain else f"{_BEGIN}; {_EVENTS}")
         try:
-            # Mostly there are events, entries and seals: all of it in one message, with one answer.
-            self._sending = Sending(self._connection, _ALL if rows.is_plain else f"{_BEGIN}; {_EVENTS}")
-            await self._sending.rows(events)
+            await sending.rows(events)
             written = self._written = rows.written()
             if rows.is_plain:
                 assert all(book.is_plain for book in written), "else the changes would be lost"
             else:
-                _expect(await self._sent(), f"COPY {sum(len(book.events) for book in written)}")
+                _expect(await sending.finish(), f"COPY {sum(len(book.events) for book in written)}")
                 await self._write_accounts(written)
-                self._sending = Sending(self._connection, _ENTRIES)
-            await self._sending.rows(rows.entries(made))
+                sending = Sending(self._connection, _ENTRIES)
+            await sending.rows(rows.entries(made))
             if not rows.is_plain:
-                _expect(await self._sent(), f"COPY {sum(len(book.entries) for book in written)}")
+                _expect(await sending.finish(), f"COPY {sum(len(book.entries) for book in written)}")
                 for book in written:
                     await self._write_changes(book)
-                self._sending = Sending(self._connection, f"{_SEALS}; COMMIT")
-            await self._sending.rows(rows.seals())
-        except BaseException as error:
-            # Refused, or cancelled, or the rows can't be made.
-            if self._sending is not None:
-                sending, self._sending = self._sending, None
-                if isinstance(error, Exception):
-                    await sending.fail()
-                else:
-                    sending.abandon()
+                sending = Sending(self._connection, f"{_SEALS}; COMMIT")
+            await sending.rows(rows.seals())
+        except Exception:
+            # Refused, or the rows can't be made.
+            await sending.fail()
             raise
+        except BaseException:
+            sending.abandon()
+            raise
+        self._sending = sending
         return True
-
-    async def _sent(self) -> str:
-        """All rows of the one COPY that was sent are there: its tag."""
-        assert self._sending is not None, "something has been sent"
-        sending, self._sending = self._sending, None
-        return await sending.finish()
 
     async def _write_accounts(self, written: Sequence[Book]) -> None:
         accounts = [_account_row(book, account) for book in written for account in book.new_accounts]

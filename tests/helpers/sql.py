@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import asyncpg
 
+from ledger_service.storage import copying
 from ledger_service.storage.sending import Sending
 
 if TYPE_CHECKING:
@@ -181,11 +182,6 @@ async def connected(dsn: str, role: str | None = None) -> AsyncIterator[asyncpg.
         await connection.close()
 
 
-def copy_of(table: str, columns: Sequence[str]) -> str:
-    """The statement for which copying's rows are made."""
-    return f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)"
-
-
 async def copied(
     connection: Any,  # asyncpg's, which has no stubs
     table: str,
@@ -194,6 +190,6 @@ async def copied(
     before: str = "",
 ) -> str:
     """Copy the rows into a table as the committer does, after the statements `before`: the tag."""
-    sending = Sending(connection, f"{before}{copy_of(table, columns)}")
+    sending = Sending(connection, f"{before}{copying.statement(table, columns)}")
     await sending.rows(chunks)
     return await sending.finish()

@@ -13,14 +13,14 @@ import pytest
 from ledger_service.domain.decide.book import EventRow
 from ledger_service.storage import copying
 from ledger_service.storage.sending import Sending
-from tests.helpers.sql import copied, copy_of
+from tests.helpers.sql import copied
 
 _EVENT = EventRow(
     1, 1, 1, 1, datetime(2026, 3, 1, tzinfo=UTC), "actor", "key", b"digest", 1, 1, 3, 1,
     datetime(2026, 3, 1, tzinfo=UTC), *[None] * 9,
 )  # fmt: skip
 _COLUMNS = copying.EVENT_COLUMNS
-_FIRST, _SECOND = copy_of("first", _COLUMNS), copy_of("second", _COLUMNS)
+_FIRST, _SECOND = (copying.statement(table, _COLUMNS) for table in ("first", "second"))
 
 
 @pytest.fixture
@@ -48,6 +48,12 @@ def _chunks(count: int, fault: int | None = None) -> Iterator[bytes]:
     chunks = copying.event_chunks(pieces(), is_all=False)
     assert not isinstance(chunks, Sequence)
     return chunks
+
+
+async def _end_of(sending: Sending) -> None:
+    async with asyncio.timeout(60):
+        while not sending.is_over:
+            await asyncio.sleep(0.01)
 
 
 async def test_several_copies_and_a_commit_in_one_message(connection: Any) -> None:
@@ -148,9 +154,8 @@ async def test_it_is_left_to_itself_and_the_server_is_not_left_waiting(connectio
     sending = Sending(connection, f"BEGIN; {_FIRST}; COMMIT")
     await sending.rows(_chunks(50))
     sending.abandon()
+    await _end_of(sending)
     async with asyncio.timeout(60):
-        while not sending.is_over:
-            await asyncio.sleep(0.01)
         await connection.execute("ROLLBACK")
     assert await _rows_of(connection) == 0
 
@@ -162,9 +167,7 @@ async def test_who_drops_the_connection_leaves_no_complaint(connection: Any) -> 
         sending = Sending(connection, f"BEGIN; {_FIRST}; COMMIT")
         await sending.rows(_chunks(3))
         connection.terminate()
-        async with asyncio.timeout(10):
-            while not sending.is_over:
-                await asyncio.sleep(0.01)
+        await _end_of(sending)
         del sending
         await asyncio.sleep(0)
     finally:
